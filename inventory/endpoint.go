@@ -1,0 +1,76 @@
+package inventory
+
+// An EndpointKey names an endpoint in an account. URL is a static path or a
+// template; its placeholders are INTEGER, FLOAT, STRING, OBJECT_ID, VERSIONED
+// and LOCALE, each a whole segment.
+type EndpointKey struct {
+	Collection int32  `json:"apiCollectionId"`
+	URL        string `json:"url"`
+	Method     string `json:"method"`
+}
+
+// An Endpoint is what is known of one method and path template. The same type is
+// an observation (the aggregate of some records) and the stored whole: an
+// observation is merged into what is stored, in any order, with one result.
+type Endpoint struct {
+	EndpointKey
+	Count         int64            // exchanges learned, exact
+	Discovered    int64            // Unix seconds of the earliest record
+	LastSeen      int64            // Unix seconds of the latest record
+	APIType       string           // REST, GRAPHQL, GRPC or SOAP
+	AuthTypes     [][]string       // distinct sets, each sorted
+	AccessTypes   []string         // distinct, sorted
+	ResponseCodes []int            // distinct, sorted
+	Sources       map[string]int64 // source to Unix seconds of its latest record
+	Origins       []string         // distinct scheme://authority, sorted, at most MaxOrigins
+	Params        []Param          // sorted by key; nil where a listing leaves them out
+	Description   string           // set by people, never by learning
+}
+
+// MaxOrigins bounds Endpoint.Origins.
+const MaxOrigins = 16
+
+// A ParamKey names a parameter of an endpoint: its position, its name and its
+// type. A parameter that was seen with two types is two Params.
+type ParamKey struct {
+	ResponseCode int    // -1 on the request side
+	Header       bool   // neither Header, URLParam nor Query is a body parameter
+	URLParam     bool   // Name is the segment index
+	Query        bool   // Name is the query key
+	Name         string // body paths joined with "#", an array element is "$"
+	Type         string // a name of package datatype
+}
+
+// A Param is what is known of one parameter.
+type Param struct {
+	ParamKey
+	Count     int64 // occurrences
+	FirstSeen int64 // Unix seconds
+	LastSeen  int64 // Unix seconds
+	// Values holds distinct raw values while there are fewer than MaxValues;
+	// after that Full is set and Values is empty.
+	Values   []string
+	Full     bool
+	HasRange bool // Min and Max hold numeric values, fractions cut
+	Min, Max int64
+	Unique   int64
+	Public   int64
+}
+
+// MaxValues is the number of distinct values of a parameter beyond which none
+// are kept: its domain becomes RANGE (numbers) or ANY.
+const MaxValues = 50
+
+// A Sample is one record kept as an example of an endpoint: the encoded entry
+// as it came.
+type Sample struct {
+	Endpoint EndpointKey
+	Time     int64 // Unix seconds
+	ID       [16]byte
+	Account  int32
+	Source   string
+	Data     []byte // a HAR entry
+}
+
+// MaxSamples is the number of newest samples kept per endpoint.
+const MaxSamples = 10

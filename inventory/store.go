@@ -1,0 +1,82 @@
+package inventory
+
+import "context"
+
+// Stores gives the store of each account, and takes what was learned for all of
+// them at once. It is safe for concurrent use.
+type Stores interface {
+	// Account returns the store of an account.
+	Account(id int32) Store
+	Learning
+}
+
+// Learning is the learner's side of a store.
+type Learning interface {
+	// Marks returns, per log and partition, the highest sequence whose record is
+	// part of what is stored.
+	Marks(ctx context.Context) (map[Mark]int64, error)
+	// Apply merges u into what is stored and raises the marks: both or neither.
+	Apply(ctx context.Context, u *Update) error
+}
+
+// A Mark names a run of records whose sequence only rises.
+type Mark struct {
+	Log       string // Origin.Log
+	Partition string // Batch.Partition
+}
+
+// An Update is what some batches taught: observations to merge, new samples,
+// and how far each log was read.
+type Update struct {
+	Accounts map[int32]*AccountUpdate
+	Marks    map[Mark]int64
+}
+
+// An AccountUpdate is the part of an Update that belongs to one account.
+type AccountUpdate struct {
+	Endpoints []Endpoint       // observations, each key once
+	Samples   []Sample         // oldest first
+	Dropped   map[string]int64 // records that filters dropped, by rule
+}
+
+// A Store is the data of one account. Errors of kind fault.NotFound say that
+// what was named does not exist. It is safe for concurrent use.
+type Store interface {
+	CollectionStore
+	EndpointStore
+	SampleStore
+}
+
+// A CollectionStore keeps collections.
+type CollectionStore interface {
+	// Collections returns all, by id, with URLsCount.
+	Collections(ctx context.Context) ([]Collection, error)
+	// Collection returns one.
+	Collection(ctx context.Context, id int32) (Collection, error)
+	// AddCollection stores c under c.ID, or the next free id above it, and
+	// returns what was stored. A display name that exists in any letter case is
+	// fault.Conflict.
+	AddCollection(ctx context.Context, c Collection) (Collection, error)
+	// HostCollection returns the collection of a host, made at now (Unix seconds)
+	// if there is none: its id is HashID(host), probed as control-api says.
+	HostCollection(ctx context.Context, host string, now int64) (Collection, error)
+	// EnsureCollection returns the collection with an id, made if there is none.
+	EnsureCollection(ctx context.Context, id int32, now int64) (Collection, error)
+}
+
+// An EndpointStore keeps endpoints.
+type EndpointStore interface {
+	// Endpoint returns one endpoint with its params.
+	Endpoint(ctx context.Context, k EndpointKey) (Endpoint, error)
+	// Endpoints returns at most limit endpoints of a collection without params,
+	// ordered by URL and method, after leaving out the first skip.
+	Endpoints(ctx context.Context, collection int32, skip, limit int) ([]Endpoint, error)
+	// Keys calls yield for the key of every endpoint of a collection, in no order.
+	Keys(ctx context.Context, collection int32, yield func(EndpointKey) error) error
+}
+
+// A SampleStore keeps samples.
+type SampleStore interface {
+	// Samples returns the newest samples of an endpoint, oldest first.
+	Samples(ctx context.Context, k EndpointKey) ([]Sample, error)
+}
