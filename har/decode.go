@@ -241,7 +241,7 @@ func (d *decoder) decoded(text []byte, encoding, member string) []byte {
 	if encoding != "base64" || len(text) == 0 {
 		return text
 	}
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if n, err := enc.Decode(out, text); err == nil {
 			return out[:n:n]
