@@ -43,7 +43,7 @@ type Reader struct {
 	end      int64 // offset behind the entry
 	head     int64 // offset behind the bracket that opens log.entries
 	skimming bool  // entries are passed over, for Repair
-	zeros    bool  // a NUL byte was passed over
+	odd      bool  // a byte was passed over that no entry of ours has
 	log      Log
 }
 
@@ -374,8 +374,8 @@ func (r *Reader) value(limit int) ([]byte, bool, error) {
 	from := r.pos
 	for {
 		n, done := s.feed(r.buf[r.pos:])
-		if r.skimming && bytes.IndexByte(r.buf[r.pos:r.pos+n], 0) >= 0 {
-			r.zeros = true
+		if b := r.buf[r.pos : r.pos+n]; r.skimming && (bytes.IndexByte(b, 0) >= 0 || bytes.IndexByte(b, '\n') >= 0) {
+			r.odd = true
 		}
 		r.pos += n
 		keep = keep && r.pos-from <= limit
