@@ -78,7 +78,8 @@ func (s *Set) Add(method, template string) bool {
 	template = strings.Clone(template)
 	if isTemplate {
 		m.templates[template] = struct{}{}
-		m.root.insert(template)
+		// Prefixes that other templates have are not counted twice.
+		cost -= int64(segments-m.root.insert(template)) * nodeCost
 	} else {
 		m.statics[template] = struct{}{}
 	}
@@ -144,7 +145,8 @@ func (m *methodSet) has(url string) bool {
 	return ok
 }
 
-func (n *node) insert(template string) {
+// insert gives the number of nodes that it made.
+func (n *node) insert(template string) (made int) {
 	for rest := strings.TrimPrefix(template, "/"); rest != ""; {
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
@@ -152,6 +154,7 @@ func (n *node) insert(template string) {
 		if p := placeholderOf(seg); p >= 0 {
 			if n.placeholders[p] == nil {
 				n.placeholders[p] = &node{}
+				made++
 			}
 			next = n.placeholders[p]
 		} else {
@@ -162,11 +165,13 @@ func (n *node) insert(template string) {
 				}
 				next = &node{}
 				n.literals[seg] = next
+				made++
 			}
 		}
 		n = next
 	}
 	n.url = template
+	return made
 }
 
 // A walk is one look-up in a trie.
