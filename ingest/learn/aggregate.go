@@ -64,6 +64,7 @@ type endpoint struct {
 	sources     []seen
 	origins     []string
 	params      map[paramKey]*param
+	order       []*param // as the last records had them, at most maxOrder
 	ring        [inventory.MaxSamples]inventory.Sample
 	sampled     int // samples that were ever put into ring
 }
@@ -84,6 +85,7 @@ type paramKey struct {
 
 // A param is what was seen at one place under one name.
 type param struct {
+	key   paramKey
 	types []*typed
 	// What values were found to be: the first one, and some more, so that a value
 	// that comes again costs no detection.
@@ -108,6 +110,9 @@ type typed struct {
 	hasRange    bool
 	min, max    int64
 }
+
+// maxOrder bounds endpoint.order.
+const maxOrder = 256
 
 // maxKnown bounds the values that a param remembers.
 const maxKnown = inventory.MaxValues

@@ -128,13 +128,20 @@ func credentials(value string) authSet {
 	if !bearer && !strings.EqualFold(value[:5], "basic") {
 		return 0
 	}
-	if len(strings.Fields(value)) != 2 {
+	if !twoFields(value) {
 		return 0
 	}
 	if bearer {
 		return authBearer
 	}
 	return authBasic
+}
+
+// twoFields reports whether a text has two fields between spaces.
+func twoFields(s string) bool {
+	_, rest, ok := strings.Cut(strings.TrimSpace(s), " ")
+	rest = strings.TrimLeft(rest, " ")
+	return ok && strings.IndexByte(rest, ' ') < 0
 }
 
 func isJWT(value string) bool {

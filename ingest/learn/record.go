@@ -140,7 +140,7 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 	}
 	ep.auth = w.auth.add(ep.auth, e)
 	for i := range w.params {
-		l.now.param(ep, &w.params[i], at, &w.detector, c.redact)
+		l.now.param(ep, i, &w.params[i], at, &w.detector, c.redact)
 	}
 	l.sample(ep, r, account, at, c)
 	l.metrics.learned.Inc()
@@ -225,14 +225,25 @@ func containsFold(s, sub string) bool {
 	return false
 }
 
-// param notes one occurrence of a parameter.
-func (a *aggregate) param(ep *endpoint, x *extract.Param, at int64, d *datatype.Detector, redact bool) {
+// param notes one occurrence of a parameter, the one number i of its record. The
+// records of an endpoint mostly have the same parameters in the same order, which
+// saves looking them up.
+func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, at int64, d *datatype.Detector, redact bool) {
 	k := paramKey{place: x.Place, status: x.Status, name: x.Name}
-	p := ep.params[k]
-	if p == nil {
-		p = &param{}
-		ep.params[k] = p
-		a.bytes += paramBytes
+	var p *param
+	if i < len(ep.order) && ep.order[i].key == k {
+		p = ep.order[i]
+	} else {
+		if p = ep.params[k]; p == nil {
+			p = &param{key: k}
+			ep.params[k] = p
+			a.bytes += paramBytes
+		}
+		if i < len(ep.order) {
+			ep.order[i] = p
+		} else if i == len(ep.order) && i < maxOrder {
+			ep.order = append(ep.order, p)
+		}
 	}
 	t := p.find(x)
 	if t == nil {
@@ -249,6 +260,9 @@ func (a *aggregate) param(ep *endpoint, x *extract.Param, at int64, d *datatype.
 func (p *param) find(x *extract.Param) *typed {
 	if p.usual != nil && p.usualKind == x.Kind && p.usualValue == x.Value {
 		return p.usual
+	}
+	if x.Kind == extract.Number && len(p.known) >= maxKnown {
+		return nil // to name a number is as cheap as to look it up
 	}
 	return p.known[knownValue{x.Value, x.Kind}]
 }
@@ -317,19 +331,48 @@ func (t *typed) observeRange(value string) {
 	default:
 		return
 	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		f, ferr := strconv.ParseFloat(value, 64)
-		if ferr != nil && !errors.Is(ferr, strconv.ErrRange) || math.IsNaN(f) {
-			return
-		}
-		n = clampInt(f)
+	n, ok := number(value)
+	if !ok {
+		return
 	}
 	if !t.hasRange {
 		t.hasRange, t.min, t.max = true, n, n
 		return
 	}
 	t.min, t.max = min(t.min, n), max(t.max, n)
+}
+
+// number reads the whole part of a number, the nearest that there is.
+func number(s string) (int64, bool) {
+	if t := s; len(t) <= 18 && strings.IndexByte(t, '.') < 0 {
+		neg := strings.HasPrefix(t, "-")
+		t = strings.TrimPrefix(t, "-")
+		var n int64
+		for i := range len(t) {
+			c := t[i] - '0'
+			if c > 9 {
+				return float(s)
+			}
+			n = n*10 + int64(c)
+		}
+		if neg {
+			n = -n
+		}
+		return n, t != ""
+	}
+	if strings.ContainsAny(s, ".eE") {
+		return float(s)
+	}
+	n, err := strconv.ParseInt(s, 10, 64) // which gives the nearest number when it is out of range
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+func float(s string) (int64, bool) {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) {
+		return 0, false
+	}
+	return clampInt(f), true
 }
 
 func clampInt(f float64) int64 {
