@@ -1,8 +1,10 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,9 +14,6 @@ import (
 	"harken/inventory/datatype"
 	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
-
-	"cmp"
-	"slices"
 )
 
 // specialHost is the host of the collection for hosts that are not host names.
@@ -238,7 +237,8 @@ func hostOf(e *har.Entry, authority string) string {
 	return authority
 }
 
-// origin returns scheme and authority of an absolute http URL.
+// origin returns scheme and authority of an absolute http URL, without the user
+// that may stand before the host: it comes with a password.
 func origin(url string) (scheme, authority string) {
 	i := strings.Index(url, "://")
 	if i <= 0 || i > len("https") {
@@ -248,7 +248,7 @@ func origin(url string) (scheme, authority string) {
 	if j := strings.IndexAny(authority, "/?#"); j >= 0 {
 		authority = authority[:j]
 	}
-	return scheme, authority
+	return scheme, authority[strings.LastIndexByte(authority, '@')+1:]
 }
 
 // normalizeHost returns the name of the collection of a host; "" if the host has

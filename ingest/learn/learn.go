@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -134,7 +135,8 @@ func (l *Learner) Forget() {
 }
 
 // Run learns until ctx is done, then stores what it has, waiting a few seconds at
-// most, and returns nil. It returns an error if the source fails, or if the last
+// most, and returns nil; so it does at the end of a source that ends (io.EOF). It
+// returns an error if the source fails, or if the last
 // records could not be stored: they were not acknowledged and come again. An
 // outage of the store is waited for. Run is called once.
 func (l *Learner) Run(ctx context.Context) error {
@@ -167,7 +169,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	if err := l.drain(flushCtx); err != nil {
 		return err
 	}
-	if fetchErr != nil && ctx.Err() == nil {
+	if fetchErr != nil && ctx.Err() == nil && !errors.Is(fetchErr, io.EOF) {
 		return fmt.Errorf("learn: %w", fetchErr)
 	}
 	return nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +18,7 @@ import (
 
 	"harken/ingest"
 	"harken/ingest/learn"
+	"harken/ingest/spool"
 	"harken/inventory"
 )
 
@@ -279,6 +282,89 @@ func TestSourceFails(t *testing.T) {
 		t.Errorf("stored %d, acknowledged %d, want 2", n, src.acked)
 	}
 }
+
+func TestSourceEnds(t *testing.T) {
+	m := newMemory()
+	src := newSource(10, get("https://a.b/c").record(1))
+	src.nextErr = io.EOF
+	l, err := learn.New(learn.Config{Source: src, Stores: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Run(t.Context()); err != nil || m.total() != 1 || src.acked != 1 {
+		t.Errorf("Run = %v, stored %d, acknowledged %d", err, m.total(), src.acked)
+	}
+}
+
+// TestSpool learns from a log on disk, also what a restart gives again, and a
+// record in the flat form.
+func TestSpool(t *testing.T) {
+	s := openStore(t)
+	log, err := spool.Open(spool.Config{Dir: filepath.Join(t.TempDir(), "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat := &ingest.Record{}
+	if err := flat.Parse([]byte(aktoShopOrder)); err != nil {
+		t.Fatal(err)
+	}
+	rs := []*ingest.Record{flat}
+	for i := range 300 {
+		r := get(fmt.Sprintf("https://user:pass@a.b/c%d", i%7)).record(1)
+		r.Origin = ingest.Origin{}
+		rs = append(rs, r)
+	}
+	if err := log.Put(t.Context(), rs...); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		reader, err := log.Reader("learner")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Seal()
+		l, err := learn.New(learn.Config{Source: reader, Stores: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if reader.Acked() != 301 {
+			t.Errorf("acknowledged %d of 301", reader.Acked())
+		}
+		if err := errors.Join(reader.Close(), log.Forget("learner")); err != nil { // from the start again
+			t.Fatal(err)
+		}
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := inventoryOf(t, s, inventory.DefaultAccount)
+	var n int64
+	for i := range all {
+		n += all[i].Count
+		if all[i].URL != "/shop/orders/INTEGER" && fmt.Sprint(all[i].Origins) != "[https://a.b]" {
+			t.Errorf("origins = %v", all[i].Origins)
+		}
+	}
+	if n != 301 || len(all) != 8 {
+		t.Errorf("%d records of %d endpoints, want 301 of 8", n, len(all))
+	}
+	e, err := s.Account(inventory.DefaultAccount).Endpoint(t.Context(), inventory.EndpointKey{
+		Collection: 1591742918, URL: "/shop/orders/INTEGER", Method: "POST",
+	})
+	if err != nil || e.Count != 1 || fmt.Sprint(e.AuthTypes) != "[[BEARER]]" {
+		t.Errorf("the flat record: %+v, %v", e, err)
+	}
+}
+
+const aktoShopOrder = `{"path":"/shop/orders/48213?expand=items&limit=20","method":"POST","type":"HTTP/1.1",
+"requestHeaders":"{\"host\":\"api.shop.example\",\"content-type\":\"application/json\",\"authorization\":\"Bearer q7-demo\"}",
+"requestPayload":"{\"coupon\":\"SPRING\",\"lines\":[{\"sku\":\"A-1\",\"qty\":2}]}",
+"responseHeaders":"{\"content-type\":\"application/json\"}","responsePayload":"{\"id\":48213,\"paid\":true}","statusCode":"200",
+"status":"200 OK","time":"1767225600","ip":"10.20.30.40:51544","akto_account_id":"1000000","akto_vxlan_id":"0","is_pending":"false",
+"source":"MIRRORING","direction":"1"}`
 
 // TestBadRecords counts what cannot be learned, and goes on.
 func TestBadRecords(t *testing.T) {

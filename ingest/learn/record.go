@@ -136,7 +136,11 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 	ep := l.now.endpoint(account, inventory.EndpointKey{Collection: c.id, URL: url, Method: e.Request.Method})
 	ep.observe(at, r.Source, e)
 	if scheme != "" && authority != "" {
-		ep.origins = insert(ep.origins, e.Request.URL[:len(scheme)+3+len(authority)], inventory.MaxOrigins, strings.Clone)
+		o := e.Request.URL[:len(scheme)+3+len(authority)]
+		if !strings.HasSuffix(o, authority) { // a user stands before the host
+			o = scheme + "://" + authority
+		}
+		ep.origins = insert(ep.origins, o, inventory.MaxOrigins, strings.Clone)
 	}
 	ep.auth = w.auth.add(ep.auth, e)
 	for i := range w.params {
