@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -99,10 +100,8 @@ func EnvType(host string) string {
 	}
 	labels := strings.Split(host, ".")[1:]
 	for _, env := range [...]string{"staging", "qa", "dev", "integ", "uat", "preprod"} {
-		for _, l := range labels {
-			if l == env {
-				return strings.ToUpper(env)
-			}
+		if slices.Contains(labels, env) {
+			return strings.ToUpper(env)
 		}
 	}
 	for _, l := range labels {

@@ -90,7 +90,7 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 		dst = appendString(dst, p.Name[n:])
 		last = p.Name
 		t := max(0, slices.Index(types, p.Type))
-		dst = append(dst, byte(t))
+		dst = append(dst, byte(t)) //nolint:gosec // an index of a short list
 		if t == 0 {
 			dst = appendString(dst, p.Type)
 		}
@@ -116,8 +116,12 @@ func (p *Param) packFlags() byte {
 		on  bool
 		bit byte
 	}{
-		{p.Header, packHeader}, {p.URLParam, packURLParam}, {p.Query, packQuery}, {p.Full, packFull},
-		{p.HasRange, packRange}, {p.Unique != 0 || p.Public != 0, packUnique},
+		{p.Header, packHeader},
+		{p.URLParam, packURLParam},
+		{p.Query, packQuery},
+		{p.Full, packFull},
+		{p.HasRange, packRange},
+		{p.Unique != 0 || p.Public != 0, packUnique},
 	} {
 		if f.on {
 			b |= f.bit
@@ -318,7 +322,7 @@ func (u *unpacker) uvarint() uint64 {
 
 func (u *unpacker) varint() int64 {
 	v := u.uvarint()
-	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // the zigzag form of encoding/binary
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 // length reads the length of a list. Each element takes at least one byte, so a

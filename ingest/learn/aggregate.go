@@ -170,7 +170,7 @@ func (a *aggregate) update() *inventory.Update {
 			au.Samples = e.appendSamples(au.Samples)
 		}
 		// In the order of the index, which is the cheapest to write.
-		slices.SortFunc(au.Endpoints, func(x, y inventory.Endpoint) int { return x.EndpointKey.Compare(y.EndpointKey) })
+		slices.SortFunc(au.Endpoints, func(x, y inventory.Endpoint) int { return x.Compare(y.EndpointKey) })
 		u.Accounts[id] = au
 	}
 	return u

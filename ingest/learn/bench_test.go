@@ -68,6 +68,7 @@ func (s *endless) Next(ctx context.Context) (ingest.Batch, error) {
 }
 
 func benchmarkLearner(b *testing.B, s inventory.Stores) {
+	b.Helper()
 	rs := serviceTraffic(5000)
 	var size int
 	for _, r := range rs {

@@ -152,26 +152,26 @@ func (s *source) rewind() {
 	s.at = s.acked
 }
 
-func openStore(t testing.TB) *sqlite.DB {
-	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "h.db"))
+func openStore(tb testing.TB) *sqlite.DB {
+	tb.Helper()
+	db, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "h.db"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
 }
 
 // start runs a learner until stop is called.
-func start(t testing.TB, cfg learn.Config) (l *learn.Learner, stop func()) {
-	t.Helper()
+func start(tb testing.TB, cfg learn.Config) (l *learn.Learner, stop func()) {
+	tb.Helper()
 	l, err := learn.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -182,42 +182,42 @@ func start(t testing.TB, cfg learn.Config) (l *learn.Learner, stop func()) {
 			stopped = true
 			cancel()
 			if err := <-done; err != nil {
-				t.Errorf("Run = %v", err)
+				tb.Errorf("Run = %v", err)
 			}
 		}
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return l, stop
 }
 
 // learnAll learns records into a store and returns when it has them.
-func learnAll(t testing.TB, s inventory.Stores, rs ...*ingest.Record) {
-	t.Helper()
-	l, stop := start(t, learn.Config{Source: newSource(100, rs...), Stores: s})
-	if err := l.WaitFor(t.Context(), mark, rs[len(rs)-1].Origin.Seq); err != nil {
-		t.Fatal(err)
+func learnAll(tb testing.TB, s inventory.Stores, rs ...*ingest.Record) {
+	tb.Helper()
+	l, stop := start(tb, learn.Config{Source: newSource(100, rs...), Stores: s})
+	if err := l.WaitFor(tb.Context(), mark, rs[len(rs)-1].Origin.Seq); err != nil {
+		tb.Fatal(err)
 	}
 	stop()
 }
 
 // inventoryOf lists all endpoints of an account with their params.
-func inventoryOf(t testing.TB, s inventory.Stores, account int32) []inventory.Endpoint {
-	t.Helper()
+func inventoryOf(tb testing.TB, s inventory.Stores, account int32) []inventory.Endpoint {
+	tb.Helper()
 	a := s.Account(account)
-	cs, err := a.Collections(t.Context())
+	cs, err := a.Collections(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var all []inventory.Endpoint
 	for _, c := range cs {
-		es, err := a.Endpoints(t.Context(), c.ID, 0, 100_000)
+		es, err := a.Endpoints(tb.Context(), c.ID, 0, 100_000)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for i := range es {
-			e, err := a.Endpoint(t.Context(), es[i].EndpointKey)
+			e, err := a.Endpoint(tb.Context(), es[i].EndpointKey)
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			all = append(all, e)
 		}

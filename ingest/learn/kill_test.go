@@ -24,7 +24,7 @@ import (
 
 const (
 	killDir     = "HARKEN_TEST_KILL_DIR" // set: this process is the learner to be killed
-	killRecords = 6000
+	killRecords = 4000
 	killTimes   = 20
 )
 

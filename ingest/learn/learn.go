@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -69,7 +70,6 @@ type Learner struct {
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
 	pool     buffers
-	finished bool // no more records come: flush what is there
 
 	mu      sync.Mutex
 	stored  map[inventory.Mark]int64
@@ -146,9 +146,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	}
 	l.read = marks
 	l.mu.Lock()
-	for m, seq := range marks {
-		l.stored[m] = seq
-	}
+	maps.Copy(l.stored, marks)
 	l.mu.Unlock()
 	l.notify()
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -316,10 +317,8 @@ func (t *typed) addValue(v string) {
 	if t.full {
 		return
 	}
-	for _, have := range t.values {
-		if have == v {
-			return
-		}
+	if slices.Contains(t.values, v) {
+		return
 	}
 	if len(t.values) == inventory.MaxValues-1 {
 		t.full, t.values = true, nil

@@ -17,7 +17,7 @@ func (db *DB) Marks(ctx context.Context) (map[inventory.Mark]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read marks: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	marks := map[inventory.Mark]int64{}
 	for rows.Next() {
 		var m inventory.Mark
@@ -153,7 +153,7 @@ func (a *applier) load(ctx context.Context, k *inventory.EndpointKey) (id, sampl
 	if err != nil {
 		return 0, 0, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	if !rows.Next() {
 		return 0, 0, errors.Join(rows.Err(), sql.ErrNoRows)
 	}

@@ -51,7 +51,7 @@ func (s *store) seed(ctx context.Context) error {
 		return nil
 	}
 	c := inventory.Collection{Name: inventory.DefaultCollection, StartTS: s.db.now().Unix()}
-	if err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.insert(ctx, tx, &c, "OR IGNORE") }); err != nil {
+	if err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.insert(ctx, tx, &c) }); err != nil {
 		return fmt.Errorf("make the default collection: %w", err)
 	}
 	s.db.mu.Lock()
@@ -60,8 +60,13 @@ func (s *store) seed(ctx context.Context) error {
 	return nil
 }
 
-// insert stores a collection; or is empty or OR IGNORE.
-func (s *store) insert(ctx context.Context, tx *sql.Tx, c *inventory.Collection, or string) error {
+// insertCollection leaves a collection alone that is there.
+const insertCollection = `INSERT OR IGNORE INTO collections (account, id, name, host, display, vxlan, description, start_ts,
+	redact, samples_dropped, deactivated, out_of_scope, automated, type, tags, access_type, urls)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+
+// insert stores a collection unless its id is taken.
+func (s *store) insert(ctx context.Context, tx *sql.Tx, c *inventory.Collection) error {
 	tags := ""
 	if len(c.Tags) > 0 {
 		b, err := json.Marshal(c.Tags)
@@ -71,9 +76,7 @@ func (s *store) insert(ctx context.Context, tx *sql.Tx, c *inventory.Collection,
 		tags = string(b)
 	}
 	host := sql.NullString{String: c.HostName, Valid: c.HostName != ""}
-	_, err := tx.ExecContext(ctx, `INSERT `+or+` INTO collections (account, id, name, host, display, vxlan, description, start_ts,
-		redact, samples_dropped, deactivated, out_of_scope, automated, type, tags, access_type, urls)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, //nolint:gosec // or is one of two constants
+	_, err := tx.ExecContext(ctx, insertCollection,
 		s.account, c.ID, c.Name, host, strings.ToLower(c.DisplayName()), c.VxlanID, c.Description, c.StartTS,
 		c.Redact, c.SampleCollectionsDropped, c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tags, c.AccessType)
 	return err
@@ -88,7 +91,7 @@ func (s *store) Collections(ctx context.Context) ([]inventory.Collection, error)
 	if err != nil {
 		return nil, fmt.Errorf("list collections: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var all []inventory.Collection
 	for rows.Next() {
 		c, err := scanCollection(rows)
@@ -135,7 +138,7 @@ func (s *store) AddCollection(ctx context.Context, c inventory.Collection) (inve
 				return err
 			}
 			if !taken {
-				return s.insert(ctx, tx, &c, "")
+				return s.insert(ctx, tx, &c)
 			}
 			if c.ID == math.MaxInt32 {
 				return fault.New(fault.Conflict, "there is no free collection id")
@@ -151,7 +154,7 @@ func (s *store) AddCollection(ctx context.Context, c inventory.Collection) (inve
 
 // in reads one collection inside a writing transaction.
 func (s *store) in(ctx context.Context, tx *sql.Tx, where string, arg any) (inventory.Collection, bool, error) {
-	c, err := scanCollection(tx.QueryRowContext(ctx, selectCollections+` AND `+where, s.account, arg)) //nolint:gosec // where is a constant
+	c, err := scanCollection(tx.QueryRowContext(ctx, selectCollections+` AND `+where, s.account, arg))
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, false, nil
 	}
@@ -185,7 +188,7 @@ func (s *store) HostCollection(ctx context.Context, host string, now int64) (inv
 			}
 			if !taken {
 				c = inventory.Collection{ID: id, HostName: host, StartTS: now}
-				return s.insert(ctx, tx, &c, "")
+				return s.insert(ctx, tx, &c)
 			}
 		}
 		return fault.New(fault.Conflict, "no free collection id for the host %q after %d tries", host, inventory.MaxProbes)
@@ -204,7 +207,7 @@ func (s *store) EnsureCollection(ctx context.Context, id int32, now int64) (inve
 	}
 	err = s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		c = inventory.Collection{ID: id, VxlanID: id, StartTS: now}
-		return s.insert(ctx, tx, &c, "OR IGNORE")
+		return s.insert(ctx, tx, &c)
 	})
 	if err != nil {
 		return inventory.Collection{}, err
@@ -218,7 +221,7 @@ func (s *store) Dropped(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read dropped: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	all := map[string]int64{}
 	for rows.Next() {
 		var rule string

@@ -36,7 +36,7 @@ func (s *store) Endpoints(ctx context.Context, collection int32, skip, limit int
 	if err != nil {
 		return nil, fmt.Errorf("list endpoints: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var all []inventory.Endpoint
 	var facts sql.RawBytes
 	for rows.Next() {
@@ -59,7 +59,7 @@ func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory
 	if err != nil {
 		return fmt.Errorf("list keys: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	for rows.Next() {
 		k := inventory.EndpointKey{Collection: collection}
 		if err := rows.Scan(&k.URL, &k.Method); err != nil {
@@ -81,7 +81,7 @@ func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]invento
 	if err != nil {
 		return nil, fmt.Errorf("list samples: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var all []inventory.Sample
 	for rows.Next() {
 		one := inventory.Sample{Endpoint: k, Account: s.account}

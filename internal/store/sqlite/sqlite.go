@@ -156,7 +156,7 @@ func (db *DB) write(ctx context.Context, f func(context.Context, *sql.Tx) error)
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // gives the connection back to the pool
+	defer conn.Close()
 	inner := context.WithoutCancel(ctx)
 	tx, err := conn.BeginTx(inner, nil)
 	if err != nil {

@@ -15,22 +15,25 @@ import (
 	"harken/inventory"
 )
 
-func open(t testing.TB, path string) *sqlite.DB {
-	t.Helper()
-	db, err := sqlite.Open(t.Context(), path)
+func open(tb testing.TB, path string) *sqlite.DB {
+	tb.Helper()
+	db, err := sqlite.Open(tb.Context(), path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) inventory.Stores { return open(t, filepath.Join(t.TempDir(), "h.db")) })
+	storetest.Run(t, func(t *testing.T) inventory.Stores {
+		t.Helper()
+		return open(t, filepath.Join(t.TempDir(), "h.db"))
+	})
 }
 
 func TestReopenKeepsEverything(t *testing.T) {
