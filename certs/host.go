@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -29,7 +30,7 @@ func normalHost(host string) (string, net.IP, error) {
 	name := strings.TrimSuffix(host, ".")
 	if !isASCII(name) {
 		// Names of more than 253 bytes are refused anyway; this keeps the work small.
-		if len(name) > 4*253 {
+		if len(name) > 4*253 || !utf8.ValidString(name) {
 			return "", nil, hostError(host)
 		}
 		ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)).ToASCII(name)

@@ -32,7 +32,7 @@ type IssuerConfig struct {
 	// CA signs the leaves. Required.
 	CA *CA
 	// Capacity is how many leaves are kept; the least recently used goes first.
-	// Zero means 4096, about 10 MB.
+	// Zero means 4096.
 	Capacity int
 	// Validity is the life of a leaf from its issue on, one hour to 199 days. Zero
 	// means 90 days.
