@@ -224,7 +224,7 @@ func (r *Reader) member(f func(*Reader, string) error) error {
 	if err != nil {
 		return err
 	}
-	l := lexer{b: bytes.Clone(key)}
+	l := decoder{b: bytes.Clone(key)}
 	name, bad := l.text()
 	if !whole || bad != nil {
 		return r.fail("a member name that is no string")
@@ -272,7 +272,7 @@ func (r *Reader) logMember(name string) error {
 
 // describe keeps what it can read; a document is not refused for these.
 func (r *Reader) describe(name string, b []byte) {
-	d := decoder{lexer: lexer{b: bytes.Clone(b)}}
+	d := decoder{b: bytes.Clone(b)}
 	switch name {
 	case "version":
 		_ = d.string(&r.log.Version)
