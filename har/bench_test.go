@@ -160,6 +160,7 @@ func BenchmarkReaderRead(b *testing.B) {
 }
 
 func benchReader(b *testing.B, read func(*har.Reader) error) {
+	b.Helper()
 	doc := document(b, 1000)
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()

@@ -112,7 +112,7 @@ func (e *endless) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		e.n--
-		e.rest = append(e.entry, ',')
+		e.rest = append(bytes.Clone(e.entry), ',')
 		if e.n == 0 {
 			e.rest = append(bytes.Clone(e.entry), "]}}"...)
 		}

@@ -119,12 +119,12 @@ func (v *validator) read(rd *Reader, raw []byte) error {
 		return err
 	}
 	v.tally(&e)
-	var any map[string]any
-	if err := json.Unmarshal(raw, &any); err != nil {
+	var members map[string]any
+	if err := json.Unmarshal(raw, &members); err != nil {
 		v.add("", "read leniently, as it is not JSON: %v", err)
 		return nil
 	}
-	v.object("", any, entryRules)
+	v.object("", members, entryRules)
 	return nil
 }
 
