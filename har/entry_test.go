@@ -164,6 +164,7 @@ func TestDecodeEntryErrors(t *testing.T) {
 	f(`{"response":{"status":"x"}}`, "response.status: want a number at byte 22")
 	f(`{"time":1.2.3}`, "time: invalid number at byte 8")
 	f(`{"comment":"\x"}`, `comment: invalid escape 'x' at byte 12`)
+	f(`{"a\nb":{"c":}}`, `"a\nb".c: want a value, found '}' at byte 13`)
 	f(`{"comment":"`, "comment: string without end at byte 11")
 	f(`{} {}`, "data after the entry at byte 3")
 	f(`{"_x":`+strings.Repeat("[", 600)+`}`, "_x: nested too deeply at byte 518")
