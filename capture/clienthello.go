@@ -54,14 +54,14 @@ func helloMessage(b []byte) (msg []byte, needMore bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		if len(msg)+len(frag) > maxClientHello {
-			return nil, false, fmt.Errorf("ClientHello at byte %d: more than %d bytes", at, maxClientHello)
+		if at+5+len(frag) > maxClientHello {
+			return nil, false, fmt.Errorf("ClientHello: not complete within %d bytes", maxClientHello)
 		}
 		switch {
-		case len(msg) == 0 && len(frag) >= 4:
-			msg = frag // the usual case: one record, nothing is copied
+		case at == 0:
+			msg = frag[:len(frag):len(frag)] // the usual case: one record, nothing is copied
 		default:
-			msg = append(msg[:len(msg):len(msg)], frag...)
+			msg = append(msg, frag...)
 		}
 		if len(msg) > 0 && msg[0] != handshakeHello {
 			return nil, false, fmt.Errorf("%w: handshake message %d", ErrNotClientHello, msg[0])
@@ -163,7 +163,7 @@ func parseServerName(data cryptobyte.String) (string, error) {
 			return "", fmt.Errorf("ClientHello: server_name of %d bytes", len(name))
 		}
 		for i, c := range name {
-			if c <= ' ' || c >= 0x7f || strings.IndexByte(`/\:@?#[]"<>`, c) >= 0 && c != ':' {
+			if c <= ' ' || c >= 0x7f || strings.IndexByte(`/\@?#[]"<>`, c) >= 0 {
 				return "", fmt.Errorf("ClientHello: server_name has byte %#02x at %d", c, i)
 			}
 		}

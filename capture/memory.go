@@ -28,11 +28,15 @@ func (m *memory) take(n, limit int64) bool {
 	if m == nil {
 		return true
 	}
-	if m.used.Add(n) > limit {
-		m.used.Add(-n)
-		return false
+	for {
+		used := m.used.Load()
+		if used+n > limit {
+			return false
+		}
+		if m.used.CompareAndSwap(used, used+n) {
+			return true
+		}
 	}
-	return true
 }
 
 func (m *memory) give(n int64) {
