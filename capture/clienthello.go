@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -57,10 +58,9 @@ func helloMessage(b []byte) (msg []byte, needMore bool, err error) {
 		if at+5+len(frag) > maxClientHello {
 			return nil, false, fmt.Errorf("ClientHello: not complete within %d bytes", maxClientHello)
 		}
-		switch {
-		case at == 0:
-			msg = frag[:len(frag):len(frag)] // the usual case: one record, nothing is copied
-		default:
+		if at == 0 {
+			msg = slices.Clip(frag) // the usual case: one record, nothing is copied
+		} else {
 			msg = append(msg, frag...)
 		}
 		if len(msg) > 0 && msg[0] != handshakeHello {

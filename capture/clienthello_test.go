@@ -14,8 +14,8 @@ import (
 )
 
 // clientHello returns what Go's client sends first.
-func clientHello(t testing.TB, name string, alpn ...string) []byte {
-	t.Helper()
+func clientHello(tb testing.TB, name string, alpn ...string) []byte {
+	tb.Helper()
 	client, server := net.Pipe()
 	defer server.Close()
 	go func() {
@@ -25,7 +25,7 @@ func clientHello(t testing.TB, name string, alpn ...string) []byte {
 	b := make([]byte, 16<<10)
 	n, err := server.Read(b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b[:n]
 }
@@ -108,7 +108,7 @@ func FuzzParseClientHello(f *testing.F) {
 		if more || err != nil {
 			return
 		}
-		if n = n & 0x3fff; n < len(b) {
+		if n &= 0x3fff; n < len(b) {
 			if again, more, err := capture.ParseClientHello(b[:n]); err != nil || !more && !cmp.Equal(got, again) {
 				t.Fatalf("of %d bytes: %+v, %v; of all: %+v", n, again, err, got)
 			}

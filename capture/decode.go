@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/andybalholm/brotli"
@@ -74,14 +75,14 @@ func (d *decoder) decode(which int, codings []string, raw []byte, limit int64) d
 	}
 	in, short := raw, false
 	res := decoded{body: raw, size: int64(len(raw))}
-	for i := len(codings) - 1; i >= 0; i-- {
+	for i, coding := range slices.Backward(codings) {
 		buf, keep := &d.stages[i&1], limit*countFactor
 		if i == 0 {
 			buf, keep = &d.out[which], limit
 		}
-		res = d.one(*buf, codings[i], in, keep, limit*countFactor)
+		res = d.one(*buf, coding, in, keep, limit*countFactor)
 		if res.err != nil {
-			return decoded{body: raw, size: -1, err: fmt.Errorf("decode %s: %w", codings[i], res.err)}
+			return decoded{body: raw, size: -1, err: fmt.Errorf("decode %s: %w", coding, res.err)}
 		}
 		*buf = res.body
 		in = res.body

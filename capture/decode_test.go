@@ -18,8 +18,8 @@ import (
 )
 
 // encode applies a coding, "raw-deflate" being deflate without zlib.
-func encode(t testing.TB, coding string, plain []byte) []byte {
-	t.Helper()
+func encode(tb testing.TB, coding string, plain []byte) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	var w io.WriteCloser
 	var err error
@@ -35,16 +35,16 @@ func encode(t testing.TB, coding string, plain []byte) []byte {
 	case "zstd":
 		w, err = zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
 	default:
-		t.Fatalf("coding %q", coding)
+		tb.Fatalf("coding %q", coding)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := w.Write(plain); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
@@ -174,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	var used decoder
 	f.Fuzz(func(t *testing.T, list string, raw []byte, limit int) {
-		limit = limit & 0xffff
+		limit &= 0xffff
 		names := strings.Fields(list)
 		var fresh decoder
 		want := fresh.decode(0, names, raw, int64(limit))

@@ -39,7 +39,6 @@ type maker struct {
 	post    har.PostData
 	flags   ingest.Flags
 	codings []string
-	url     []byte
 }
 
 func (m *maker) entry(x *Exchange) (*har.Entry, ingest.Flags) {
@@ -73,7 +72,7 @@ func (m *maker) request(x *Exchange) {
 	msg := &x.Request
 	r := &m.e.Request
 	*r = har.Request{
-		Method: x.Method, URL: m.requestURL(x), HTTPVersion: msg.Proto,
+		Method: x.Method, URL: requestURL(x), HTTPVersion: msg.Proto,
 		Headers: header(msg), HeadersSize: headerSize(msg), BodySize: msg.Body.Size(),
 	}
 	if _, query, ok := strings.Cut(r.URL, "?"); ok {
@@ -107,7 +106,7 @@ func (m *maker) response(x *Exchange) {
 		r.BodySize = -1
 		return
 	}
-	r.Cookies = har.ResponseCookies(msg.Header)
+	r.Cookies = har.ResponseCookies(msg.Header, x.Started.Add(max(0, x.Total)))
 	r.RedirectURL = field(msg.Header, "location")
 	r.Content.MimeType = field(msg.Header, "content-type")
 	if r.BodySize == 0 {
@@ -181,36 +180,18 @@ func (m *maker) fail(what string, err error) {
 	m.meta.Error = strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
 }
 
-// requestURL returns the absolute URL without the parts that a request has not.
-func (m *maker) requestURL(x *Exchange) string {
-	b := append(m.url[:0], x.Scheme...)
-	b = append(append(b, "://"...), x.Host...)
-	switch {
-	case m.flags&ingest.Passthrough != 0:
-		// The port is all that a reader can tell tunnels apart by.
-		if _, port := splitPort(x.Host); port == "" {
-			b = append(b, ":443"...)
-		}
-		b = append(b, '/')
-	case x.Target == "*":
-		// OPTIONS * is about the server: its target has no path (RFC 9110, section 7.1).
-	default:
-		if !strings.HasPrefix(x.Target, "/") {
-			b = append(b, '/')
-		}
-		// A "#" that a client sent as it is would make readers cut the URL there.
-		for rest := x.Target; ; {
-			before, after, found := strings.Cut(rest, "#")
-			b = append(b, before...)
-			if !found {
-				break
-			}
-			b = append(b, "%23"...)
-			rest = after
-		}
+// requestURL returns the absolute URL.
+func requestURL(x *Exchange) string {
+	if x.Flags&ingest.Passthrough == 0 {
+		// A "#" that a client sent as it is belongs to what the server saw; as a
+		// fragment it would be cut off.
+		return har.JoinURL(x.Scheme, x.Host, strings.ReplaceAll(x.Target, "#", "%23"))
 	}
-	m.url = b
-	return string(b)
+	// The port is all that a reader can tell tunnels to one host apart by.
+	if _, port := splitPort(x.Host); port == "" {
+		return "https://" + x.Host + ":443/"
+	}
+	return "https://" + x.Host + "/"
 }
 
 // header returns the headers and trailers of a message.
@@ -237,12 +218,8 @@ func trueSize(b decoded, wire int64) int64 {
 }
 
 func field(header []har.Header, name string) string {
-	for i := range header {
-		if len(header[i].Name) == len(name) && strings.EqualFold(header[i].Name, name) {
-			return header[i].Value
-		}
-	}
-	return ""
+	v, _ := har.HeaderValue(header, name)
+	return v
 }
 
 func addrPort(a netip.AddrPort) string {

@@ -33,13 +33,13 @@ func body(limit int64, text string) *capture.Body {
 	return b
 }
 
-func zipped(t testing.TB, plain string) string {
-	t.Helper()
+func zipped(tb testing.TB, plain string) string {
+	tb.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, _ = w.Write([]byte(plain))
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }
@@ -108,7 +108,7 @@ func TestEntryURL(t *testing.T) {
 	f("http", "h", "/", "http://h/")
 	f("http", "h", "", "http://h/")
 	f("http", "h", "?a=1", "http://h/?a=1")
-	f("http", "h", "*", "http://h")
+	f("http", "h", "*", "http://h/")
 	f("https", "[::1]:8443", "/a%2Fb", "https://[::1]:8443/a%2Fb")
 	f("http", "h", "/a#b#c", "http://h/a%23b%23c")
 }

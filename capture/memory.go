@@ -60,7 +60,7 @@ func bufferSize(n int64) int64 {
 	if n <= minBuffer {
 		return minBuffer
 	}
-	return 1 << bits.Len64(uint64(n-1)) //nolint:gosec // n is positive
+	return 1 << bits.Len64(uint64(n-1))
 }
 
 // buffer returns an empty buffer of size bytes, a result of bufferSize.

@@ -21,18 +21,18 @@ import (
 	"harken/ingest"
 )
 
-func recorder(t testing.TB, cfg capture.Config) *capture.Recorder {
-	t.Helper()
+func recorder(tb testing.TB, cfg capture.Config) *capture.Recorder {
+	tb.Helper()
 	r, err := capture.NewRecorder(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
 // start runs r and returns a function that stops it and returns Run's error.
-func start(t testing.TB, r *capture.Recorder) (stop func() error) {
-	t.Helper()
+func start(tb testing.TB, r *capture.Recorder) (stop func() error) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -50,14 +50,14 @@ func get(r *capture.Recorder, host, response string) {
 }
 
 // balance checks that what was seen is accounted for.
-func balance(t testing.TB, s capture.Stats) {
-	t.Helper()
+func balance(tb testing.TB, s capture.Stats) {
+	tb.Helper()
 	sum := s.Put + s.Queued
 	for _, n := range s.Dropped {
 		sum += n
 	}
 	if s.Seen != sum {
-		t.Errorf("balance does not close: %+v", s)
+		tb.Errorf("balance does not close: %+v", s)
 	}
 }
 

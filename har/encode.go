@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // AppendEntry appends e as JSON to dst.
@@ -55,7 +56,7 @@ func RequestCookies(h []Header) []Cookie {
 }
 
 // ResponseCookies returns the cookies of the Set-Cookie fields of h.
-func ResponseCookies(h []Header) []Cookie {
+func ResponseCookies(h []Header, _ time.Time) []Cookie {
 	var out []Cookie
 	for _, f := range h {
 		if !strings.EqualFold(f.Name, "set-cookie") {
@@ -66,4 +67,27 @@ func ResponseCookies(h []Header) []Cookie {
 		}
 	}
 	return out
+}
+
+// HeaderValue returns the value of the first header of that name.
+func HeaderValue(hs []Header, name string) (string, bool) {
+	for i := range hs {
+		if strings.EqualFold(hs[i].Name, name) {
+			return hs[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// JoinURL returns the absolute URL of a request target.
+func JoinURL(scheme, host, target string) string {
+	target, _, _ = strings.Cut(target, "#")
+	switch {
+	case target == "" || target == "*":
+		target = "/"
+	case target[0] == '/':
+	default:
+		target = "/" + target
+	}
+	return scheme + "://" + host + target
 }
