@@ -93,6 +93,10 @@ func TestParseClientHelloRefuses(t *testing.T) {
 	}
 }
 
+func sameHello(a, b capture.ClientHello) bool {
+	return a.ServerName == b.ServerName && slices.Equal(a.ALPN, b.ALPN)
+}
+
 // Cutting the handshake into other records changes nothing, and a beginning of
 // what was understood is never refused.
 func FuzzParseClientHello(f *testing.F) {
@@ -109,13 +113,13 @@ func FuzzParseClientHello(f *testing.F) {
 			return
 		}
 		if n &= 0x3fff; n < len(b) {
-			if again, more, err := capture.ParseClientHello(b[:n]); err != nil || !more && !cmp.Equal(got, again) {
+			if again, more, err := capture.ParseClientHello(b[:n]); err != nil || !more && !sameHello(got, again) {
 				t.Fatalf("of %d bytes: %+v, %v; of all: %+v", n, again, err, got)
 			}
 		}
 		if size := int(b[3])<<8 | int(b[4]); n > 0 && 6*size < 60<<10 && len(b) >= 5+size {
 			again, more, err := capture.ParseClientHello(append(split(b[:5+size], n), b[5+size:]...))
-			if more || err != nil || !cmp.Equal(got, again) {
+			if more || err != nil || !sameHello(got, again) {
 				if len(b)+6*size < 60<<10 {
 					t.Fatalf("in records of %d: %+v, %t, %v; want %+v", n, again, more, err, got)
 				}

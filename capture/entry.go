@@ -26,7 +26,8 @@ const maxErrorText = 1 << 10
 //
 // If the server gave no response, the status is 0 also when the proxy itself
 // answered the client: the error says why, and the comment what the client got.
-// The flag aborted stands in every entry with an Err.
+// The flag aborted is the observer's to set, as only it knows whether a server
+// refused or a client gave up; it is added to a response that ended with an Err.
 func (x *Exchange) Entry() (*har.Entry, ingest.Flags) {
 	return new(maker).entry(x)
 }
@@ -56,8 +57,10 @@ func (m *maker) entry(x *Exchange) (*har.Entry, ingest.Flags) {
 		m.e.ServerIPAddress = x.Server.Addr().Unmap().WithZone("").String()
 	}
 	if x.Err != nil {
-		m.flags |= ingest.Aborted
 		m.fail("", x.Err)
+	}
+	if x.Err != nil && x.Status != 0 {
+		m.flags |= ingest.Aborted
 	}
 	if x.Status == 0 && x.Answered != 0 {
 		m.e.Comment = "no response from the server; the proxy answered " + strconv.Itoa(x.Answered)

@@ -162,11 +162,16 @@ func TestEntryWithoutResponse(t *testing.T) {
 	x.Answered = 502
 	x.Err = errors.New("dial tcp 10.0.0.9:8443: connection refused")
 	e, flags := x.Entry()
-	if e.Response.Status != 0 || e.Response.BodySize != -1 || e.Response.HeadersSize != -1 || flags != ingest.Aborted {
+	if e.Response.Status != 0 || e.Response.BodySize != -1 || e.Response.HeadersSize != -1 || flags != 0 {
 		t.Errorf("response %+v, flags %v", e.Response, flags.Texts())
 	}
 	if e.Harken.Error != x.Err.Error() || !strings.Contains(e.Comment, "502") {
 		t.Errorf("error %q, comment %q", e.Harken.Error, e.Comment)
+	}
+	x = exchange()
+	x.Err = errors.New(strings.Repeat("connection reset ", 100))
+	if e, flags = x.Entry(); flags != ingest.Aborted || len(e.Harken.Error) > 1024 {
+		t.Errorf("response that was cut: flags %v, error of %d bytes", flags.Texts(), len(e.Harken.Error))
 	}
 }
 
