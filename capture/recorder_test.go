@@ -215,6 +215,20 @@ func TestRecorderRecordMax(t *testing.T) {
 	}
 }
 
+// An exchange without a time gets one, in the entry as in the record.
+func TestRecorderNow(t *testing.T) {
+	var k keeper
+	r := recorder(t, capture.Config{Sink: &k, Now: func() time.Time { return noon }})
+	stop := start(t, r)
+	r.Observe(&capture.Exchange{Scheme: "http", Host: "h:80", Method: "GET", Target: "/"})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if rec := k.recs[0]; !rec.Time.Equal(noon) || rec.Host != "h" || !bytes.Contains(rec.Data, []byte("2026-03-04T12:00:00")) {
+		t.Errorf("time %v, host %q, entry %s", rec.Time, rec.Host, rec.Data)
+	}
+}
+
 type panicError struct{}
 
 func (panicError) Error() string { panic("no text") }
