@@ -151,10 +151,14 @@ func (m *maker) body(which int, msg *Message) decoded {
 	return b
 }
 
-// dropLarger takes the larger body out of the entry, and reports whether there
-// was one. It is for records that are larger than may be.
+// dropLarger takes the larger body out of the entry, the response's together with
+// WebSocket messages, and reports whether there was one. It is for records that are larger than may be.
 func (m *maker) dropLarger() bool {
-	req, resp := int64(len(m.post.Body)), int64(len(m.e.Response.Content.Body))
+	c := &m.e.Response.Content
+	req, resp := int64(len(m.post.Body)), int64(len(c.Body))
+	for i := range m.e.WebSocketMessages {
+		resp += int64(len(m.e.WebSocketMessages[i].Data))
+	}
 	if m.e.Request.PostData == nil {
 		req = 0
 	}
@@ -166,9 +170,9 @@ func (m *maker) dropLarger() bool {
 		m.flags |= ingest.RequestTruncated
 		m.meta.RequestBytes = max(m.meta.RequestBytes, req)
 	default:
-		m.e.Response.Content.Body = nil
+		m.meta.ResponseBytes = max(m.meta.ResponseBytes, int64(len(c.Body)))
+		c.Body, m.e.WebSocketMessages = nil, nil
 		m.flags |= ingest.ResponseTruncated
-		m.meta.ResponseBytes = max(m.meta.ResponseBytes, resp)
 	}
 	m.meta.Flags = m.flags.Texts()
 	return true

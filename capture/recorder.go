@@ -17,9 +17,9 @@ import (
 
 // Config configures a Recorder. Only Sink is required.
 type Config struct {
-	// Sink takes the records. An error of Put means that it cannot take records
-	// now, and the Recorder tries again until it does; a record that the sink can
-	// never take it must drop and count itself.
+	// Sink takes the records. An ingest.RejectedError drops the records that it
+	// names; any other error means that the sink cannot take records now, and the
+	// Recorder tries again until it does.
 	Sink ingest.Sink
 	// QueueBytes bounds the memory of all exchanges from their first byte until
 	// they are encoded, bodies in flight included. Three quarters of it may be

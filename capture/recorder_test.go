@@ -229,6 +229,36 @@ func TestRecorderNow(t *testing.T) {
 	}
 }
 
+// What a sink will never take is dropped and does not hold up the rest.
+func TestRecorderRejected(t *testing.T) {
+	var k keeper
+	sink := ingest.SinkFunc(func(ctx context.Context, recs ...*ingest.Record) error {
+		var rejected []ingest.Rejection
+		for i, rec := range recs {
+			if rec.Host == "bad" {
+				rejected = append(rejected, ingest.Rejection{Index: i, Reason: "too bad"})
+			} else if err := k.Put(ctx, rec); err != nil {
+				return err
+			}
+		}
+		if rejected != nil {
+			return &ingest.RejectedError{Records: rejected}
+		}
+		return nil
+	})
+	r := recorder(t, capture.Config{Sink: sink})
+	for _, host := range []string{"good", "bad", "good", "bad"} {
+		get(r, host, "x")
+	}
+	if err := start(t, r)(); err != nil {
+		t.Fatal(err)
+	}
+	s := r.Stats()
+	if balance(t, s); s.Put != 2 || s.Dropped["rejected"] != 2 || len(k.recs) != 2 || s.PutErrors != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 type panicError struct{}
 
 func (panicError) Error() string { panic("no text") }
@@ -402,7 +432,7 @@ func TestRecorderMetrics(t *testing.T) {
 	want := map[string]float64{
 		"recorder_exchanges_total": 2, "recorder_records_total": 0, "recorder_queue_exchanges": 1,
 		"recorder_queue_bytes": float64(r.Stats().QueueBytes), "recorder_queue_limit_bytes": 32 << 20,
-		"recorder_dropped_total/hosts": 1, "recorder_dropped_total/queue": 0, "recorder_dropped_total/panic": 0,
+		"recorder_dropped_total/hosts": 1, "recorder_dropped_total/queue": 0, "recorder_dropped_total/panic": 0, "recorder_dropped_total/rejected": 0,
 		"recorder_dropped_total/record-max": 0, "recorder_dropped_total/shutdown": 0,
 		"recorder_bodies_dropped_total/queue-bodies": 0, "recorder_put_errors_total": 0,
 	}

@@ -9,6 +9,7 @@ const (
 	droppedHosts    dropReason = iota // Hosts and SkipHosts
 	droppedQueue                      // the queue had no room
 	droppedPanic                      // making the entry panicked
+	droppedRejected                   // the sink will never take the record
 	droppedSize                       // larger than RecordMax without its bodies
 	droppedShutdown                   // the grace was over, or Run had returned
 	dropReasons
@@ -24,6 +25,8 @@ func (d dropReason) String() string {
 		return "queue"
 	case droppedPanic:
 		return "panic"
+	case droppedRejected:
+		return "rejected"
 	case droppedSize:
 		return "record-max"
 	case droppedShutdown:
@@ -49,8 +52,8 @@ type Stats struct {
 	Put uint64
 	// Queued is the number of exchanges that wait, those being put included.
 	Queued uint64
-	// Dropped counts exchanges by reason: "hosts", "queue", "panic", "record-max",
-	// "shutdown". It has every reason.
+	// Dropped counts exchanges by reason: "hosts", "queue", "panic", "rejected",
+	// "record-max", "shutdown". It has every reason.
 	Dropped map[string]uint64
 	// BodiesDropped counts exchanges that lost all or the rest of a body because
 	// the queue was full ("queue-bodies"). They are recorded, with a flag.

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -82,7 +83,7 @@ func (w *worker) encode(x *Exchange) (why dropReason) {
 		if v := recover(); v != nil {
 			w.buf = w.buf[:start]
 			w.maker = maker{} // what it was in the middle of is unknown
-			w.r.panicked(v)
+			w.r.first(droppedPanic, "making an entry panicked", fmt.Errorf("panic: %v", v))
 			why = droppedPanic
 		}
 	}()
@@ -126,19 +127,27 @@ func (w *worker) flush(ctx context.Context) {
 		w.ptrs = append(w.ptrs, &w.recs[i])
 		start = end
 	}
-	why := notDropped
+	put, rest := 0, droppedRejected
 	for delay := firstDelay; ; delay = min(2*delay, lastDelay) {
 		err := w.put(ctx)
+		if rejected, ok := errors.AsType[*ingest.RejectedError](err); ok {
+			put = max(0, len(w.recs)-len(rejected.Records))
+			w.r.first(droppedRejected, "sink rejected a record", rejected)
+			err = nil
+		} else if err == nil {
+			put = len(w.recs)
+		}
 		w.r.putResult(err)
 		if err == nil {
 			break
 		}
 		if !wait(ctx, delay) {
-			why = droppedShutdown
+			rest = droppedShutdown
 			break
 		}
 	}
-	w.r.settle(len(w.recs), why)
+	w.r.settle(put, notDropped)
+	w.r.settle(len(w.recs)-put, rest)
 	clear(w.recs)
 	w.recs, w.ends, w.buf = w.recs[:0], w.ends[:0], w.buf[:0]
 	if cap(w.buf) > 4*batchBytes {
@@ -186,12 +195,12 @@ func (r *Recorder) putResult(err error) {
 	}
 }
 
-// panicked logs the first panic; the metric counts them all.
-func (r *Recorder) panicked(v any) {
+// first logs the first drop of its kind; the metric counts them all.
+func (r *Recorder) first(why dropReason, what string, err error) {
 	r.mu.Lock()
-	first := r.count.dropped[droppedPanic] == 0
+	first := r.count.dropped[why] == 0
 	r.mu.Unlock()
 	if first {
-		r.cfg.Log.Error("making an entry panicked, the exchange is dropped", "panic", fmt.Sprint(v))
+		r.cfg.Log.Error("exchange dropped, later ones are only counted", "reason", why.String(), "what", what, "err", err)
 	}
 }
