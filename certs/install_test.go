@@ -38,11 +38,11 @@ func machine(t *testing.T, paths ...string) string {
 
 // A programs records the commands it is given and answers as certutil would.
 type programs struct {
-	calls []string
+	calls    []string
 	nickname string          // what follows harken- in a listing
-	nss   map[string]bool // databases that hold the CA
-	err   error
-	pem   []byte
+	nss      map[string]bool // databases that hold the CA
+	err      error
+	pem      []byte
 }
 
 func (p *programs) run(_ context.Context, name string, args ...string) ([]byte, error) {

@@ -67,7 +67,7 @@ func (c *CA) InstallPage(cfg PageConfig) http.Handler {
 		proxy: cfg.Proxy,
 		html:  template.Must(template.ParseFS(pageFiles, "page/index.html")),
 		files: map[string]download{
-			"/style.css":      {"text/css; charset=utf-8", false, func() ([]byte, error) { return pageFiles.ReadFile("page/style.css") }},
+			"/style.css":     {"text/css; charset=utf-8", false, func() ([]byte, error) { return pageFiles.ReadFile("page/style.css") }},
 			"/" + pemName:    {"application/x-pem-file", true, static(c.CertPEM())},
 			"/" + derName:    {"application/x-x509-ca-cert", true, static(c.CertDER())},
 			"/" + p12Name:    {"application/x-pkcs12", true, sync.OnceValues(func() ([]byte, error) { return c.P12(StorePassword) })},
@@ -133,9 +133,9 @@ func (p *page) serveFile(w http.ResponseWriter, r *http.Request, file download) 
 type pageData struct {
 	Name, Fingerprint, Expires, Password string
 	// Proxy is host:port; Host and Port are its parts.
-	Proxy, Host, Port        string
-	PEM, DER, P12, Mobile    string
-	Site, PEMURL           string
+	Proxy, Host, Port     string
+	PEM, DER, P12, Mobile string
+	Site, PEMURL          string
 }
 
 func (p *page) serveHTML(w http.ResponseWriter, r *http.Request) {

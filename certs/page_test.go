@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"harken/certs"
-
 	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"harken/certs"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -119,8 +119,8 @@ func TestInstallPageText(t *testing.T) {
 	ca := newCA(t)
 	body := ask(t, ca.InstallPage(certs.PageConfig{Proxy: "127.0.0.1:8080"}), "GET", "/").Body.String()
 	for old, repl := range map[string]string{
-		ca.Fingerprint():                      "FINGERPRINT",
-		ca.Certificate().Subject.CommonName:   "NAME",
+		ca.Fingerprint():                                     "FINGERPRINT",
+		ca.Certificate().Subject.CommonName:                  "NAME",
 		ca.Certificate().NotAfter.UTC().Format("2006-01-02"): "DATE",
 	} {
 		if !strings.Contains(body, old) {

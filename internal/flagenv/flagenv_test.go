@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"harken/internal/flagenv"
-
 	"github.com/google/go-cmp/cmp"
+
+	"harken/internal/flagenv"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")

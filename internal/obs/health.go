@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -52,9 +53,7 @@ func (h *Health) Drain() {
 func (h *Health) Failing(ctx context.Context) map[string]error {
 	h.mu.Lock()
 	checks := make(map[string]func(context.Context) error, len(h.checks)+1)
-	for name, check := range h.checks {
-		checks[name] = check
-	}
+	maps.Copy(checks, h.checks)
 	if h.draining {
 		checks["process"] = func(context.Context) error { return errors.New("stopping") }
 	}

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"harken/internal/obs"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"harken/internal/obs"
 )
 
 func get(t *testing.T, h http.Handler, method, path string) (int, string, http.Header) {
@@ -98,7 +98,7 @@ func TestServe(t *testing.T) {
 	}
 	got := make(chan string, 1)
 	go func() {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr.String()+"/", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr.String()+"/", nil)
 		if err != nil {
 			got <- err.Error()
 			return
