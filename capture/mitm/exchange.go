@@ -42,6 +42,10 @@ type times struct {
 
 type exchangeKey struct{}
 
+// lingerTime is how long a client may take to send the rest of a body that
+// nobody waits for.
+const lingerTime = 5 * time.Second
+
 // newExchange begins the exchange of r, whose URL already names the upstream.
 func (p *Proxy) newExchange(w http.ResponseWriter, r *http.Request, cc *clientConn, raw string) *exchange {
 	ex := &exchange{proxy: p, conn: cc, writer: newResponseWriter(w), in: r, begun: time.Now()}
@@ -90,7 +94,7 @@ func (ex *exchange) outgoing(r *http.Request, raw string) *http.Request {
 	if r.ContentLength < 0 && out.Trailer == nil {
 		out.Trailer = make(http.Header) // unannounced ones; see requestBody.end
 	}
-	ex.body = &requestBody{ReadCloser: r.Body, ex: ex, trailer: out.Trailer}
+	ex.body = &requestBody{body: r.Body, ex: ex, trailer: out.Trailer}
 	if ex.record != nil {
 		ex.body.kept = ex.record.Request.Body
 	}
@@ -106,10 +110,18 @@ func (ex *exchange) outgoing(r *http.Request, raw string) *http.Request {
 // read the request's body, which must not be touched any more.
 func (ex *exchange) close() {
 	ex.writer.end()
-	if ex.body != nil {
-		_ = ex.body.Close()
-	}
 	ex.finish(nil, context.Canceled)
+	if ex.body == nil {
+		return
+	}
+	_ = ex.body.Close()
+	ex.mu.Lock()
+	ended := ex.body.ended
+	ex.mu.Unlock()
+	if !ended && ex.in.ProtoMajor == 1 {
+		// The server now reads the rest, which may never come.
+		_ = http.NewResponseController(ex.writer).SetReadDeadline(time.Now().Add(lingerTime))
+	}
 }
 
 func (ex *exchange) aborted() bool {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"harken/capture"
@@ -33,10 +34,11 @@ func buffer() *[copySize]byte {
 // A requestBody passes a request's body to the transport and copies it. After
 // the exchange was observed it only passes.
 type requestBody struct {
-	io.ReadCloser
+	body    io.Reader
 	ex      *exchange
 	kept    *capture.Body // nil if it is not recorded
 	trailer http.Header   // the outgoing request's
+	closed  atomic.Bool
 
 	ended  bool // read to its end; guarded by ex.mu as the next is
 	failed bool // the client gave up
@@ -44,7 +46,10 @@ type requestBody struct {
 
 // Read implements io.Reader.
 func (b *requestBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	if b.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.body.Read(p)
 	if b.kept == nil && err == nil {
 		return n, nil
 	}
@@ -57,10 +62,18 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		b.end()
-	case !errors.Is(err, http.ErrBodyReadAfterClose):
+	case !b.closed.Load():
 		b.failed = true
 	}
 	return n, err
+}
+
+// Close implements io.Closer. The client's body is not closed: the server does
+// that after the response is sent. Closing it reads what is left of it, and the
+// client may wait for the response before it sends that (Expect: 100-continue).
+func (b *requestBody) Close() error {
+	b.closed.Store(true)
+	return nil
 }
 
 // end takes the trailers over. Those that were not announced net/http gives only
