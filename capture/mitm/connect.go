@@ -136,8 +136,11 @@ func (p *Proxy) clientTLS() *tls.Config {
 		DynamicRecordSizingDisabled: true,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			name := hello.ServerName
-			if cc := clientConnOf(hello.Conn); name == "" && cc != nil {
-				name, _, _ = net.SplitHostPort(cc.authority)
+			if cc := clientConnOf(hello.Conn); cc != nil {
+				cc.offered = true
+				if name == "" {
+					name, _, _ = net.SplitHostPort(cc.authority)
+				}
 			}
 			return p.cfg.Issuer.Leaf(hello.Context(), name)
 		},
@@ -160,7 +163,7 @@ func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string)
 		_ = cc.Close()
 		s.metrics.handshakeFails.Inc()
 		s.log.Debug("client handshake failed", "host", cc.authority, "client", cc.addr, "err", err)
-		if refusedLeaf(err) && s.pinned.refused(cc) {
+		if cc.offered && refusedLeaf(err) && s.pinned.refused(cc) {
 			s.log.Warn("client refuses our certificate; its connections to the host are tunneled for a while",
 				"host", host, "client", cc.addr.Addr(), "for", s.cfg.AutoTunnelFor)
 		}

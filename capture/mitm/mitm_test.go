@@ -194,13 +194,16 @@ func (e *env) origin(t testing.TB, secure, h2 bool, h http.HandlerFunc) *url.URL
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	if secure {
-		s.TLS = &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			name := hello.ServerName
-			if name == "" {
-				name = "127.0.0.1"
-			}
-			return e.upstreamCA.Leaf(hello.Context(), name)
-		}}
+		byAddress, err := e.upstreamCA.Leaf(t.Context(), "127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.TLS = &tls.Config{
+			Certificates: []tls.Certificate{*byAddress}, // without a name in the hello
+			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				return e.upstreamCA.Leaf(hello.Context(), hello.ServerName)
+			},
+		}
 		s.EnableHTTP2 = h2
 		s.StartTLS()
 	} else {
