@@ -58,9 +58,12 @@ func summarize(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
-	fmt.Printf("%s: %d entries, %s to %s\n", path, sum.Entries, sum.First.Format(time.RFC3339), sum.Last.Format(time.RFC3339))
-	fmt.Printf("  hosts    %s\n  methods  %s\n  statuses %s\n  bodies   %d bytes up, %d bytes down\n",
-		counts(sum.Hosts), counts(sum.Methods), counts(sum.Statuses), sum.RequestBytes, sum.ResponseBytes)
+	fmt.Printf("%s: %d entries\n", path, sum.Entries)
+	if sum.Entries > 0 {
+		fmt.Printf("  time     %s to %s\n  hosts    %s\n  methods  %s\n  statuses %s\n  bodies   %d bytes up, %d bytes down\n",
+			sum.First.Format(time.RFC3339), sum.Last.Format(time.RFC3339), counts(sum.Hosts), counts(sum.Methods), counts(sum.Statuses),
+			sum.RequestBytes, sum.ResponseBytes)
+	}
 	if len(sum.Flags) > 0 {
 		fmt.Printf("  flags    %s\n", counts(sum.Flags))
 	}

@@ -4,9 +4,12 @@
 // itself are left alone: they are asked for on purpose.
 const http = require('http');
 const https = require('https');
+const net = require('net');
 const tls = require('tls');
 
 const proxy = process.env.HARKEN_PROXY_URL ? new URL(process.env.HARKEN_PROXY_URL) : null;
+// The agent that reaches the proxy itself.
+const direct = new http.Agent();
 
 function tunnel(host, port, done) {
   const target = (host.includes(':') && !host.startsWith('[') ? '[' + host + ']' : host) + ':' + port;
@@ -15,7 +18,7 @@ function tunnel(host, port, done) {
     const pair = decodeURIComponent(proxy.username) + ':' + decodeURIComponent(proxy.password);
     headers['proxy-authorization'] = 'Basic ' + Buffer.from(pair).toString('base64');
   }
-  const req = http.request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: target, headers, agent: false });
+  const req = http.request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: target, headers, agent: direct });
   req.once('connect', (res, socket) => {
     if (res.statusCode !== 200) {
       socket.destroy();
@@ -64,7 +67,7 @@ function patchFetch() {
     tunnel(options.hostname, port, (err, socket) => {
       if (err) return done(err, null);
       if (options.protocol !== 'https:') return done(null, socket);
-      secure(socket, { servername: options.servername || options.hostname, ALPNProtocols: ['http/1.1'] }, done);
+      secure(socket, { servername: options.servername || (net.isIP(options.hostname) ? '' : options.hostname), host: options.hostname, ALPNProtocols: ['http/1.1'] }, done);
     });
   };
   globalThis[symbol] = new current.constructor({ connect });

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -92,7 +94,7 @@ type Delivery struct {
 func NewDelivery(d Deps, log *spool.Log, sinks []NamedSink) (*Delivery, error) {
 	del := &Delivery{log: log, sinks: sinks}
 	for _, s := range sinks {
-		r, err := log.Reader(s.Name)
+		r, err := log.Reader(readerName(s.Name))
 		if err != nil {
 			return nil, fmt.Errorf("reader for %s: %w", s.Name, err)
 		}
@@ -103,6 +105,14 @@ func NewDelivery(d Deps, log *spool.Log, sinks []NamedSink) (*Delivery, error) {
 		del.pumps = append(del.pumps, p)
 	}
 	return del, nil
+}
+
+// readerName names a sink's progress in the log: the same URL goes on where it
+// was.
+func readerName(url string) string {
+	kind, _, _ := strings.Cut(url, ":")
+	sum := sha256.Sum256([]byte(url))
+	return kind + "-" + hex.EncodeToString(sum[:8])
 }
 
 // Run moves records until ctx is done, and then on until the log is empty or a
