@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"harken/internal/flagenv"
+	"harken/internal/wire"
+)
+
+const about = `Usage: harken-control [flags]
+       harken-control version
+
+Records traffic, learns the inventory of APIs and serves it. Without flags
+everything runs in this process and is kept in ./harken-data.`
+
+type options struct {
+	log    wire.LogFlags
+	rec    wire.ProxyFlags
+	sinks  wire.Sinks
+	listen string
+	proxy  string
+	data   string
+	store  string
+	source string
+	sink   string
+	ops    string
+
+	logKeep                      int64
+	email, password, apiKey      string
+	maxUpload, maxHAR            int64
+	limitLogin                   int
+	sessionIdle                  time.Duration
+	strictKeys                   bool
+	corsOrigins, trustedNetworks []string
+	trusted                      []netip.Prefix
+}
+
+func (o *options) define(s *flagenv.Set) {
+	s.About(about)
+	s.Group("Where")
+	s.String(&o.listen, "listen", "127.0.0.1:8081", "control API and page", flagenv.Opt{Value: "ADDR"})
+	s.String(&o.proxy, "proxy", "127.0.0.1:8080", "built-in recorder; empty turns it off", flagenv.Opt{Value: "ADDR"})
+	s.String(&o.data, "data", "harken-data", "directory of everything embedded", flagenv.Opt{Value: "DIR"})
+	s.String(&o.store, "store", "sqlite:", "where the inventory is kept; sqlite: is harken.db in -data", flagenv.Opt{Value: "URL"})
+	s.String(&o.source, "source", "log:", "where records come from: the log in -data, or kafka://host:port/topic?group=harken", flagenv.Opt{Value: "URL"})
+	s.String(&o.sink, "sink", "", "where imports and the built-in recorder publish; the same as -source by default", flagenv.Opt{Value: "URL"})
+	s.Size(&o.logKeep, "log-keep", 2<<30, "learned records kept in the log for records.har, oldest removed first")
+	s.String(&o.ops, "ops", "", "own listener for /metrics, /healthz, /readyz and /debug/pprof", flagenv.Opt{Value: "ADDR"})
+	o.log.Define(s)
+	s.Group("First administrator")
+	s.String(&o.email, "admin-email", "", "e-mail address; made at the first start only", flagenv.Opt{Value: "EMAIL"})
+	s.Secret(&o.password, "admin-password", "password; generated when empty")
+	s.Secret(&o.apiKey, "admin-api-key", "API key; generated when empty")
+	s.Group("Limits of the API")
+	s.Size(&o.maxUpload, "max-upload", 200<<20, "bytes of an upload's request", flagenv.Opt{Rare: true})
+	s.Size(&o.maxHAR, "max-har", 25<<20, "bytes of a HAR that is uploaded", flagenv.Opt{Rare: true})
+	s.Int(&o.limitLogin, "limit-login", 10, "logins tried per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
+	s.Duration(&o.sessionIdle, "session-idle", 30*time.Minute, "after which an unused session ends", flagenv.Opt{Rare: true})
+	s.Bool(&o.strictKeys, "auth-strict-api-key-blocklist", false, "refuse API keys at all endpoints where the reference does", flagenv.Opt{Rare: true})
+	s.List(&o.corsOrigins, "cors-origins", nil, "origins of other sites whose scripts may call the API with a key", flagenv.Opt{Rare: true})
+	s.List(&o.trustedNetworks, "trusted-proxies", nil, "addresses and networks whose X-Forwarded-For counts", flagenv.Opt{Rare: true})
+	o.rec.Define(s)
+	o.sinks.Kafka.Define(s)
+}
+
+// check checks what no single flag can.
+func (o *options) check() error {
+	for _, n := range o.trustedNetworks {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			a, aerr := netip.ParseAddr(n)
+			if aerr != nil {
+				return wire.Bad("trusted-proxies", n, "an address or a network such as 10.0.0.0/8", nil)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		o.trusted = append(o.trusted, p)
+	}
+	if o.sink == "" {
+		o.sink = o.source
+	}
+	if o.sink == "log:" && o.source != "log:" {
+		return wire.Bad("sink", o.sink, "the engine of -source", errors.New("nothing would learn from the log"))
+	}
+	return nil
+}
