@@ -1,5 +1,12 @@
 package inventory
 
+import (
+	"strings"
+	"unicode/utf16"
+
+	"harken/inventory/fault"
+)
+
 // DefaultAccount is the first account ever made.
 const DefaultAccount int32 = 1000000
 
@@ -20,7 +27,95 @@ type Collection struct {
 	Type                     string // "" or API_GROUP
 	Tags                     []Tag
 	AccessType               string // "", Internal, Third party or Unknown
-	URLsCount                int    // computed on reading
+	URLsCount                int    // endpoints it has, counted by the store
+}
+
+// DefaultCollection is the name of the collection 0 that every account has.
+const DefaultCollection = "Default"
+
+// MaxCollectionName is the number of characters in the name of a collection that
+// a person makes.
+const MaxCollectionName = 60
+
+// TypeGroup is the Type of a collection that groups endpoints of others.
+const TypeGroup = "API_GROUP"
+
+// NewCollection returns a collection with a name that a person chose. A name that
+// breaks the rules is fault.Invalid; that it is not taken is checked by the store.
+func NewCollection(name string) (Collection, error) {
+	if strings.TrimSpace(name) == "" {
+		return Collection{}, fault.New(fault.Invalid, "the collection name is invalid: it is empty")
+	}
+	if len([]rune(name)) > MaxCollectionName {
+		return Collection{}, fault.New(fault.Invalid, "the collection name is too long: at most %d characters", MaxCollectionName)
+	}
+	for _, c := range name {
+		if !nameRune(c) {
+			return Collection{}, fault.New(fault.Invalid,
+				"the collection name has illegal characters: only letters, digits, space, '-', '.' and '_' are accepted")
+		}
+	}
+	return Collection{Name: name, SampleCollectionsDropped: true}, nil
+}
+
+func nameRune(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-._ ", c)
+}
+
+// HashID returns the id that a host, or another name, hashes to: 31*h + unit over
+// its UTF-16 units, with 32-bit wrap-around. It may be negative.
+func HashID(name string) int32 {
+	var h int32
+	for _, r := range name {
+		if r >= 0x10000 {
+			hi, lo := utf16.EncodeRune(r)
+			h = 31*h + hi
+			h = 31*h + lo
+			continue
+		}
+		h = 31*h + r
+	}
+	return h
+}
+
+// MaxProbes is how many ids are tried for a host whose hash is taken.
+const MaxProbes = 100
+
+// ProbeID returns the id of try n, from 0, for a host that hashes to id: each try
+// adds one more than the one before (id, id+1, id+3, id+6, ...).
+func ProbeID(id int32, n int) int32 {
+	return id + int32(n*(n+1)/2) //nolint:gosec // n is below MaxProbes, and the sum wraps as the hash does
+}
+
+// KeyEnvType is the KeyName of the tag that names the environment.
+const KeyEnvType = "envType"
+
+// EnvType derives the environment from the labels of a host after the first one;
+// empty if they do not tell.
+func EnvType(host string) string {
+	host = strings.ToLower(host)
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
+		host = host[:i]
+	}
+	labels := strings.Split(host, ".")[1:]
+	for _, env := range [...]string{"staging", "qa", "dev", "integ", "uat", "preprod"} {
+		for _, l := range labels {
+			if l == env {
+				return strings.ToUpper(env)
+			}
+		}
+	}
+	for _, l := range labels {
+		switch l {
+		case "demo", "test", "svc", "localhost", "local", "intranet", "lan", "example", "invalid", "home", "corp",
+			"priv", "localdomain", "localnet", "network", "int", "private":
+			return "STAGING"
+		}
+	}
+	if strings.Contains(host, "kubernetes") || strings.Contains(host, "internal") {
+		return "INTERNAL"
+	}
+	return ""
 }
 
 // A Tag is a label of a collection; the environment is the one with KeyName

@@ -1,5 +1,10 @@
 package inventory
 
+import (
+	"cmp"
+	"strings"
+)
+
 // An EndpointKey names an endpoint in an account. URL is a static path or a
 // template; its placeholders are INTEGER, FLOAT, STRING, OBJECT_ID, VERSIONED
 // and LOCALE, each a whole segment.
@@ -27,8 +32,15 @@ type Endpoint struct {
 	Description   string           // set by people, never by learning
 }
 
-// MaxOrigins bounds Endpoint.Origins.
-const MaxOrigins = 16
+// Bounds of an Endpoint. A set that is full keeps its smallest members, and an
+// endpoint that has too many parameters of one place its smallest by key: which
+// those are does not depend on the order in which they came.
+const (
+	MaxOrigins   = 16
+	MaxSources   = 16
+	MaxAuthTypes = 64   // distinct sets
+	MaxParams    = 1000 // of one side and one place
+)
 
 // A ParamKey names a parameter of an endpoint: its position, its name and its
 // type. A parameter that was seen with two types is two Params.
@@ -57,19 +69,79 @@ type Param struct {
 	Public   int64
 }
 
+// MaxValueBytes is the length of a value beyond which it is not kept: a parameter
+// with such a value is no enumeration, so it is Full.
+const MaxValueBytes = 256
+
 // MaxValues is the number of distinct values of a parameter beyond which none
 // are kept: its domain becomes RANGE (numbers) or ANY.
 const MaxValues = 50
 
-// A Sample is one record kept as an example of an endpoint: the encoded entry
-// as it came.
+// The domains of a parameter.
+const (
+	DomainEnum  = "ENUM"
+	DomainRange = "RANGE"
+	DomainAny   = "ANY"
+)
+
+// Domain says how the values of p are described: ENUM lists them, RANGE gives the
+// smallest and the largest number, ANY is free.
+func (p *Param) Domain() string {
+	if !p.Full {
+		return DomainEnum
+	}
+	switch p.Type {
+	case "INTEGER_32", "INTEGER_64", "FLOAT":
+		return DomainRange
+	}
+	return DomainAny
+}
+
+// Compare orders keys: by response code, then headers, path segments, query and
+// body, then name and type.
+func (k *ParamKey) Compare(o *ParamKey) int {
+	if c := cmp.Compare(k.ResponseCode, o.ResponseCode); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(k.place(), o.place()); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.Name, o.Name); c != 0 {
+		return c
+	}
+	return strings.Compare(k.Type, o.Type)
+}
+
+// The places of a parameter, in the order of their keys.
+const (
+	placeHeader = iota
+	placeURLParam
+	placeQuery
+	placeBody
+	places
+)
+
+func (k *ParamKey) place() int {
+	switch {
+	case k.Header:
+		return placeHeader
+	case k.URLParam:
+		return placeURLParam
+	case k.Query:
+		return placeQuery
+	}
+	return placeBody
+}
+
+// A Sample is one record kept as an example of an endpoint: the bytes as they
+// came, in either wire form, which readers tell apart by content.
 type Sample struct {
 	Endpoint EndpointKey
 	Time     int64 // Unix seconds
 	ID       [16]byte
 	Account  int32
 	Source   string
-	Data     []byte // a HAR entry
+	Data     []byte
 }
 
 // MaxSamples is the number of newest samples kept per endpoint.

@@ -1,0 +1,352 @@
+package inventory
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+)
+
+// packVersion is the first byte of a packed endpoint.
+const packVersion = 1
+
+// ErrPacked says that bytes are not a packed endpoint.
+var ErrPacked = errors.New("inventory: not a packed endpoint")
+
+// The bits of the first byte of a packed Param.
+const (
+	packHeader = 1 << iota
+	packURLParam
+	packQuery
+	packFull
+	packRange
+	packUnique
+	packBits = 1<<iota - 1
+)
+
+// packTypes gives each built-in type the number that stands for it. A number that
+// was released keeps its meaning; 0 is followed by the name.
+func packTypes() []string {
+	return []string{
+		"", "TRUE", "FALSE", "INTEGER_32", "INTEGER_64", "FLOAT", "NULL", "OTHER", "EMAIL", "URL", "ADDRESS", "SSN",
+		"CREDIT_CARD", "VIN", "PHONE_NUMBER", "UUID", "GENERIC", "DICT", "JWT", "IP_ADDRESS",
+	}
+}
+
+// AppendEndpoint appends everything of e but its key: AppendFacts, then
+// AppendParams. What is packed is read by every later version.
+func AppendEndpoint(dst []byte, e *Endpoint) []byte {
+	return AppendParams(AppendFacts(dst, e), e)
+}
+
+// AppendFacts appends what listings show of e: all but its key and its params.
+func AppendFacts(dst []byte, e *Endpoint) []byte {
+	dst = append(dst, packVersion)
+	dst = binary.AppendVarint(dst, e.Count)
+	dst = binary.AppendVarint(dst, e.Discovered)
+	dst = binary.AppendVarint(dst, e.LastSeen)
+	dst = appendString(dst, e.APIType)
+	dst = binary.AppendUvarint(dst, uint64(len(e.AuthTypes)))
+	for _, set := range e.AuthTypes {
+		dst = appendStrings(dst, set)
+	}
+	dst = appendStrings(dst, e.AccessTypes)
+	dst = binary.AppendUvarint(dst, uint64(len(e.ResponseCodes)))
+	for _, c := range e.ResponseCodes {
+		dst = binary.AppendVarint(dst, int64(c))
+	}
+	dst = appendSources(dst, e.Sources)
+	dst = appendStrings(dst, e.Origins)
+	return appendString(dst, e.Description)
+}
+
+func appendSources(dst []byte, sources map[string]int64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(sources)))
+	if len(sources) == 1 { // needs no order
+		for s, t := range sources {
+			dst = binary.AppendVarint(appendString(dst, s), t)
+		}
+		return dst
+	}
+	for _, s := range slices.Sorted(maps.Keys(sources)) {
+		dst = binary.AppendVarint(appendString(dst, s), sources[s])
+	}
+	return dst
+}
+
+// AppendParams appends the params of e. They are read together with its facts,
+// from which their times are measured.
+func AppendParams(dst []byte, e *Endpoint) []byte {
+	types := packTypes()
+	dst = append(dst, packVersion)
+	dst = binary.AppendUvarint(dst, uint64(len(e.Params)))
+	last := ""
+	for i := range e.Params {
+		p := &e.Params[i]
+		dst = append(dst, p.packFlags())
+		dst = binary.AppendVarint(dst, int64(p.ResponseCode))
+		n := sharedPrefix(last, p.Name)
+		dst = binary.AppendUvarint(dst, uint64(n)) //nolint:gosec // a length
+		dst = appendString(dst, p.Name[n:])
+		last = p.Name
+		t := max(0, slices.Index(types, p.Type))
+		dst = append(dst, byte(t))
+		if t == 0 {
+			dst = appendString(dst, p.Type)
+		}
+		dst = binary.AppendVarint(dst, p.Count)
+		dst = binary.AppendVarint(dst, p.FirstSeen-e.Discovered)
+		dst = binary.AppendVarint(dst, p.LastSeen-e.LastSeen)
+		dst = appendStrings(dst, p.Values)
+		if p.HasRange {
+			dst = binary.AppendVarint(dst, p.Min)
+			dst = binary.AppendVarint(dst, p.Max)
+		}
+		if p.Unique != 0 || p.Public != 0 {
+			dst = binary.AppendVarint(dst, p.Unique)
+			dst = binary.AppendVarint(dst, p.Public)
+		}
+	}
+	return dst
+}
+
+func (p *Param) packFlags() byte {
+	var b byte
+	for _, f := range [...]struct {
+		on  bool
+		bit byte
+	}{
+		{p.Header, packHeader}, {p.URLParam, packURLParam}, {p.Query, packQuery}, {p.Full, packFull},
+		{p.HasRange, packRange}, {p.Unique != 0 || p.Public != 0, packUnique},
+	} {
+		if f.on {
+			b |= f.bit
+		}
+	}
+	return b
+}
+
+func sharedPrefix(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func appendStrings(dst []byte, ss []string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(ss)))
+	for _, s := range ss {
+		dst = appendString(dst, s)
+	}
+	return dst
+}
+
+// ParseEndpoint reads what AppendEndpoint wrote into e, all but its key. It does
+// not keep data. Bytes that are not a packed endpoint are ErrPacked, and e is then
+// undefined.
+func ParseEndpoint(data []byte, e *Endpoint) error {
+	u := unpacker{s: string(data)}
+	u.facts(e)
+	u.params(e)
+	return u.end()
+}
+
+// ParseFacts reads what AppendFacts wrote into e, all but its key; Params becomes
+// nil.
+func ParseFacts(data []byte, e *Endpoint) error {
+	u := unpacker{s: string(data)}
+	u.facts(e)
+	e.Params = nil
+	return u.end()
+}
+
+// ParseParams reads what AppendParams wrote into e, whose facts were read before.
+func ParseParams(data []byte, e *Endpoint) error {
+	u := unpacker{s: string(data)}
+	u.params(e)
+	return u.end()
+}
+
+// An unpacker cuts its strings out of one copy of the input: an endpoint with
+// sixty parameters costs a handful of allocations.
+type unpacker struct {
+	s   string
+	bad bool
+}
+
+func (u *unpacker) end() error {
+	if u.bad || u.s != "" {
+		return ErrPacked
+	}
+	return nil
+}
+
+func (u *unpacker) facts(e *Endpoint) {
+	u.version()
+	e.Count, e.Discovered, e.LastSeen = u.varint(), u.varint(), u.varint()
+	e.APIType = u.text()
+	e.AuthTypes = nil
+	if n := u.length(); n > 0 {
+		e.AuthTypes = make([][]string, n)
+		for i := range e.AuthTypes {
+			e.AuthTypes[i] = u.texts()
+		}
+	}
+	e.AccessTypes = u.texts()
+	e.ResponseCodes = nil
+	if n := u.length(); n > 0 {
+		e.ResponseCodes = make([]int, n)
+		for i := range e.ResponseCodes {
+			e.ResponseCodes[i] = int(u.varint())
+		}
+	}
+	e.Sources = nil
+	if n := u.length(); n > 0 {
+		e.Sources = make(map[string]int64, n)
+		for range n {
+			s := u.text()
+			e.Sources[s] = u.varint()
+		}
+	}
+	e.Origins = u.texts()
+	e.Description = u.text()
+}
+
+func (u *unpacker) params(e *Endpoint) {
+	types := packTypes()
+	u.version()
+	e.Params = nil
+	n := u.length()
+	if n == 0 {
+		return
+	}
+	e.Params = make([]Param, n)
+	last := ""
+	for i := range e.Params {
+		if u.bad {
+			return
+		}
+		p := &e.Params[i]
+		flags := u.octet()
+		u.bad = u.bad || flags&^packBits != 0
+		p.Header, p.URLParam, p.Query = flags&packHeader != 0, flags&packURLParam != 0, flags&packQuery != 0
+		p.Full, p.HasRange = flags&packFull != 0, flags&packRange != 0
+		p.ResponseCode = int(u.varint())
+		p.Name = u.name(last)
+		last = p.Name
+		p.Type = u.typeName(types)
+		p.Count = u.varint()
+		p.FirstSeen = u.varint() + e.Discovered
+		p.LastSeen = u.varint() + e.LastSeen
+		p.Values = u.texts()
+		if p.HasRange {
+			p.Min, p.Max = u.varint(), u.varint()
+		}
+		if flags&packUnique != 0 {
+			p.Unique, p.Public = u.varint(), u.varint()
+		}
+	}
+}
+
+func (u *unpacker) version() {
+	if u.octet() != packVersion {
+		u.bad = true
+	}
+}
+
+// name reads a name that shares a prefix with the one before it.
+func (u *unpacker) name(last string) string {
+	n := u.uvarint()
+	rest := u.text()
+	switch {
+	case n > uint64(len(last)):
+		u.bad = true
+		return ""
+	case rest == "":
+		return last[:n]
+	case n == 0:
+		return rest
+	}
+	return last[:n] + rest
+}
+
+func (u *unpacker) typeName(types []string) string {
+	t := int(u.octet())
+	switch {
+	case t >= len(types):
+		u.bad = true
+		return ""
+	case t == 0:
+		return u.text()
+	}
+	return types[t]
+}
+
+func (u *unpacker) octet() byte {
+	if u.s == "" {
+		u.bad = true
+		return 0
+	}
+	b := u.s[0]
+	u.s = u.s[1:]
+	return b
+}
+
+func (u *unpacker) uvarint() uint64 {
+	var v uint64
+	for i := 0; i < len(u.s) && i < binary.MaxVarintLen64; i++ {
+		b := u.s[i]
+		if b < 0x80 {
+			if i == binary.MaxVarintLen64-1 && b > 1 {
+				break
+			}
+			u.s = u.s[i+1:]
+			return v | uint64(b)<<(7*i)
+		}
+		v |= uint64(b&0x7f) << (7 * i)
+	}
+	u.bad, u.s = true, ""
+	return 0
+}
+
+func (u *unpacker) varint() int64 {
+	v := u.uvarint()
+	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // the zigzag form of encoding/binary
+}
+
+// length reads the length of a list. Each element takes at least one byte, so a
+// list cannot be longer than what is left: damaged input makes no big slices.
+func (u *unpacker) length() int {
+	n := u.uvarint()
+	if n > uint64(len(u.s)) {
+		u.bad, u.s = true, ""
+		return 0
+	}
+	return int(n) //nolint:gosec // at most len(u.s)
+}
+
+func (u *unpacker) text() string {
+	n := u.length()
+	t := u.s[:n]
+	u.s = u.s[n:]
+	return t
+}
+
+func (u *unpacker) texts() []string {
+	n := u.length()
+	if n == 0 {
+		return nil
+	}
+	ss := make([]string, n)
+	for i := range ss {
+		ss[i] = u.text()
+	}
+	return ss
+}
