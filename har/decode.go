@@ -26,7 +26,7 @@ const unknown = time.Duration(-1)
 // the text that it is, with FlagUndecoded and an error in e.Harken. Errors are
 // of type *DecodeError.
 func DecodeEntry(b []byte, e *Entry) error {
-	d := decoder{lexer: lexer{b: bytes.Clone(b)}}
+	d := decoder{b: bytes.Clone(b)}
 	*e = Entry{
 		Time:     unknown,
 		Request:  unknownRequest,
@@ -60,15 +60,8 @@ var (
 	unknownTimings  = Timings{unknown, unknown, unknown, unknown, unknown, unknown, unknown}
 )
 
-// A decoder is a lexer with what concerns the entry as a whole.
-type decoder struct {
-	lexer
-	pairs     []Header // the room that all lists of an entry share
-	undecoded string   // what could not be decoded from base64
-}
-
 func (d *decoder) entry(e *Entry) *DecodeError {
-	return members(d, e, func(d *decoder, e *Entry, name string) *DecodeError {
+	return object(d, e, func(d *decoder, e *Entry, name string) *DecodeError {
 		switch name {
 		case "startedDateTime":
 			return d.time(&e.Started)
@@ -91,7 +84,7 @@ func (d *decoder) entry(e *Entry) *DecodeError {
 			return d.string(&e.Comment)
 		case "_webSocketMessages":
 			var err *DecodeError
-			e.WebSocketMessages, err = array(&d.lexer, nil, func(_ *lexer, m *WebSocketMessage) *DecodeError { return d.message(m) })
+			e.WebSocketMessages, err = array(d, nil, (*decoder).message)
 			return err
 		case "_harken":
 			e.Harken = nil
@@ -99,22 +92,10 @@ func (d *decoder) entry(e *Entry) *DecodeError {
 				return d.skip()
 			}
 			e.Harken = new(Meta)
-			return members(d, e.Harken, (*decoder).meta)
+			return object(d, e.Harken, (*decoder).meta)
 		}
 		return d.skip()
 	})
-}
-
-// members is object with the decoder around the lexer.
-func members[T any](d *decoder, t *T, f func(d *decoder, t *T, name string) *DecodeError) *DecodeError {
-	at := target[T]{d, t, f}
-	return object(&d.lexer, &at, func(_ *lexer, at *target[T], name string) *DecodeError { return at.f(at.d, at.t, name) })
-}
-
-type target[T any] struct {
-	d *decoder
-	t *T
-	f func(d *decoder, t *T, name string) *DecodeError
 }
 
 // required reads an object; null counts as absent.
@@ -122,7 +103,7 @@ func required[T any](d *decoder, t *T, f func(d *decoder, t *T, name string) *De
 	if d.peek() == 'n' {
 		return d.skip()
 	}
-	return members(d, t, f)
+	return object(d, t, f)
 }
 
 // optional reads an object; anything else counts as absent.
@@ -130,7 +111,7 @@ func optional[T any](d *decoder, t *T, f func(d *decoder, t *T, name string) *De
 	if d.peek() != '{' {
 		return d.skip()
 	}
-	return members(d, t, f)
+	return object(d, t, f)
 }
 
 func (d *decoder) request(r *Request, name string) *DecodeError {
@@ -212,7 +193,7 @@ func (d *decoder) body(b *body, name string) *DecodeError {
 		return d.string(&b.encoding)
 	case "params":
 		var err *DecodeError
-		b.params, err = array(&d.lexer, nil, func(_ *lexer, p *Param) *DecodeError { return optional(d, p, (*decoder).param) })
+		b.params, err = array(d, nil, func(d *decoder, p *Param) *DecodeError { return optional(d, p, (*decoder).param) })
 		return err
 	}
 	return d.skip()
@@ -220,14 +201,14 @@ func (d *decoder) body(b *body, name string) *DecodeError {
 
 func (d *decoder) postData(p *PostData) *DecodeError {
 	var b body
-	err := members(d, &b, (*decoder).body)
+	err := object(d, &b, (*decoder).body)
 	*p = PostData{MimeType: b.mimeType, Params: b.params, Body: d.decoded(b.text, b.encoding, "request.postData.text")}
 	return err
 }
 
 func (d *decoder) content(c *Content) *DecodeError {
 	b := body{size: math.MinInt64}
-	err := members(d, &b, (*decoder).body)
+	err := object(d, &b, (*decoder).body)
 	*c = Content{Size: b.size, MimeType: b.mimeType, Body: d.decoded(b.text, b.encoding, "response.content.text")}
 	if b.size < 0 {
 		c.Size = int64(len(c.Body))
@@ -292,7 +273,7 @@ func (d *decoder) headers(dst *[]Header) *DecodeError {
 		d.pairs = make([]Header, 0, bytes.Count(d.b[d.i:], []byte(`"name"`)))
 	}
 	start := len(d.pairs)
-	all, err := array(&d.lexer, d.pairs, func(_ *lexer, h *Header) *DecodeError {
+	all, err := array(d, d.pairs, func(d *decoder, h *Header) *DecodeError {
 		return optional(d, h, func(d *decoder, h *Header, name string) *DecodeError {
 			switch name {
 			case "name":
@@ -314,7 +295,7 @@ func (d *decoder) headers(dst *[]Header) *DecodeError {
 
 func (d *decoder) cookies(dst *[]Cookie) *DecodeError {
 	var err *DecodeError
-	*dst, err = array(&d.lexer, nil, func(_ *lexer, c *Cookie) *DecodeError { return optional(d, c, (*decoder).cookie) })
+	*dst, err = array(d, nil, func(d *decoder, c *Cookie) *DecodeError { return optional(d, c, (*decoder).cookie) })
 	return err
 }
 
@@ -413,7 +394,7 @@ func (d *decoder) meta(m *Meta, name string) *DecodeError {
 		return d.number(&m.ResponseBytes, 0)
 	case "flags":
 		var err *DecodeError
-		m.Flags, err = array(&d.lexer, nil, func(_ *lexer, s *string) *DecodeError { return d.string(s) })
+		m.Flags, err = array(d, nil, (*decoder).string)
 		return err
 	case "error":
 		return d.string(&m.Error)

@@ -43,7 +43,7 @@ type Reader struct {
 	end      int64 // offset behind the entry
 	head     int64 // offset behind the bracket that opens log.entries
 	skimming bool  // entries are passed over, for Repair
-	zeros    bool  // a NUL byte was passed over
+	odd      bool  // a byte was passed over that no entry of ours has
 	log      Log
 }
 
@@ -224,7 +224,7 @@ func (r *Reader) member(f func(*Reader, string) error) error {
 	if err != nil {
 		return err
 	}
-	l := lexer{b: bytes.Clone(key)}
+	l := decoder{b: bytes.Clone(key)}
 	name, bad := l.text()
 	if !whole || bad != nil {
 		return r.fail("a member name that is no string")
@@ -272,7 +272,7 @@ func (r *Reader) logMember(name string) error {
 
 // describe keeps what it can read; a document is not refused for these.
 func (r *Reader) describe(name string, b []byte) {
-	d := decoder{lexer: lexer{b: bytes.Clone(b)}}
+	d := decoder{b: bytes.Clone(b)}
 	switch name {
 	case "version":
 		_ = d.string(&r.log.Version)
@@ -374,8 +374,8 @@ func (r *Reader) value(limit int) ([]byte, bool, error) {
 	from := r.pos
 	for {
 		n, done := s.feed(r.buf[r.pos:])
-		if r.skimming && bytes.IndexByte(r.buf[r.pos:r.pos+n], 0) >= 0 {
-			r.zeros = true
+		if b := r.buf[r.pos : r.pos+n]; r.skimming && (bytes.IndexByte(b, 0) >= 0 || bytes.IndexByte(b, '\n') >= 0) {
+			r.odd = true
 		}
 		r.pos += n
 		keep = keep && r.pos-from <= limit

@@ -116,9 +116,10 @@ func lastWhole(r *Reader) (rep RepairReport, complete bool, err error) {
 	for {
 		_, err = r.Next()
 		switch {
-		case err == nil && !r.zeros && r.end-r.start > int64(len("{}")):
-			// Bytes that never reached the disk are zeros, and "{}" is what the
-			// first bytes of an entry make with the rest of an old trailer.
+		case err == nil && !r.odd && r.end-r.start > int64(len("{}")):
+			// Bytes that never reached the disk are zeros, a line feed means that
+			// brackets of other entries made up for a missing one, and "{}" is what
+			// the first bytes of an entry make with the rest of an old trailer.
 			rep.Entries, rep.end = r.index, r.end
 			continue
 		case err == nil, errors.Is(err, io.EOF):

@@ -45,25 +45,27 @@ func (e *DecodeError) in(member string) *DecodeError {
 	return e
 }
 
-// A lexer reads JSON in b, which it owns: strings are unescaped in place, as an
+// A decoder reads JSON in b, which it owns: strings are unescaped in place, as an
 // escape is never shorter than what it stands for. What it returns are parts of
 // b.
-type lexer struct {
-	b     []byte
-	i     int
-	depth int
+type decoder struct {
+	b         []byte
+	i         int
+	depth     int
+	pairs     []Header // the room that all lists of names and values share
+	undecoded string   // what could not be decoded from base64
 }
 
-func (l *lexer) errorf(at int, msg string) *DecodeError {
+func (d *decoder) errorf(at int, msg string) *DecodeError {
 	return &DecodeError{Offset: at, Msg: msg}
 }
 
 // peek skips white space and returns the next byte, 0 at the end.
-func (l *lexer) peek() byte {
-	for l.i < len(l.b) {
-		switch c := l.b[l.i]; c {
+func (d *decoder) peek() byte {
+	for d.i < len(d.b) {
+		switch c := d.b[d.i]; c {
 		case ' ', '\t', '\n', '\r':
-			l.i++
+			d.i++
 		default:
 			return c
 		}
@@ -72,12 +74,12 @@ func (l *lexer) peek() byte {
 }
 
 // unexpected describes what stands where something else was wanted.
-func (l *lexer) unexpected(want string) *DecodeError {
-	c := l.peek()
-	if l.i >= len(l.b) {
-		return l.errorf(l.i, "ends where "+want+" was expected")
+func (d *decoder) unexpected(want string) *DecodeError {
+	c := d.peek()
+	if d.i >= len(d.b) {
+		return d.errorf(d.i, "ends where "+want+" was expected")
 	}
-	return l.errorf(l.i, "want "+want+", found "+kindOf(c))
+	return d.errorf(d.i, "want "+want+", found "+kindOf(c))
 }
 
 func kindOf(c byte) string {
@@ -102,32 +104,32 @@ func kindOf(c byte) string {
 // object reads the object that comes next, member by member. f must read the
 // member's value. Recursion is as deep as the calls of object are nested in the
 // code, so only skip counts its depth.
-func object[T any](l *lexer, t *T, f func(l *lexer, t *T, member string) *DecodeError) *DecodeError {
-	if l.peek() != '{' {
-		return l.unexpected("an object")
+func object[T any](d *decoder, t *T, f func(d *decoder, t *T, member string) *DecodeError) *DecodeError {
+	if d.peek() != '{' {
+		return d.unexpected("an object")
 	}
-	l.i++
-	if l.peek() == '}' {
-		l.i++
+	d.i++
+	if d.peek() == '}' {
+		d.i++
 		return nil
 	}
 	for {
-		if l.peek() != '"' {
-			return l.unexpected("a member name")
+		if d.peek() != '"' {
+			return d.unexpected("a member name")
 		}
-		key, err := l.text()
+		key, err := d.text()
 		if err != nil {
 			return err
 		}
-		if l.peek() != ':' {
-			return l.unexpected("':'")
+		if d.peek() != ':' {
+			return d.unexpected("':'")
 		}
-		l.i++
+		d.i++
 		name := view(key)
-		if err := f(l, t, name); err != nil {
+		if err := f(d, t, name); err != nil {
 			return err.in(name)
 		}
-		more, err := l.next('}')
+		more, err := d.next('}')
 		if err != nil {
 			return err.in(name)
 		}
@@ -138,36 +140,36 @@ func object[T any](l *lexer, t *T, f func(l *lexer, t *T, member string) *Decode
 }
 
 // next passes a comma, and reports false when close ends the list instead.
-func (l *lexer) next(closing byte) (bool, *DecodeError) {
-	switch l.peek() {
+func (d *decoder) next(closing byte) (bool, *DecodeError) {
+	switch d.peek() {
 	case ',':
-		l.i++
+		d.i++
 		return true, nil
 	case closing:
-		l.i++
+		d.i++
 		return false, nil
 	}
-	return false, l.unexpected("',' or '" + string(rune(closing)) + "'")
+	return false, d.unexpected("',' or '" + string(rune(closing)) + "'")
 }
 
 // array appends the elements of the array that comes next; element must read
 // one. Anything but an array is skipped and gives nil.
-func array[T any](l *lexer, dst []T, element func(l *lexer, t *T) *DecodeError) ([]T, *DecodeError) {
-	if l.peek() != '[' {
-		return nil, l.skip()
+func array[T any](d *decoder, dst []T, element func(d *decoder, t *T) *DecodeError) ([]T, *DecodeError) {
+	if d.peek() != '[' {
+		return nil, d.skip()
 	}
-	l.i++
-	if l.peek() == ']' {
-		l.i++
+	d.i++
+	if d.peek() == ']' {
+		d.i++
 		return nil, nil
 	}
 	for {
 		var t T
 		dst = append(dst, t)
-		if err := element(l, &dst[len(dst)-1]); err != nil {
+		if err := element(d, &dst[len(dst)-1]); err != nil {
 			return nil, err.in("[" + strconv.Itoa(len(dst)-1) + "]")
 		}
-		more, err := l.next(']')
+		more, err := d.next(']')
 		if err != nil {
 			return nil, err
 		}
@@ -179,26 +181,26 @@ func array[T any](l *lexer, dst []T, element func(l *lexer, t *T) *DecodeError) 
 
 // text reads the string that comes next and returns its bytes, which are part
 // of b.
-func (l *lexer) text() ([]byte, *DecodeError) {
-	start := l.i + 1
-	n := bytes.IndexByte(l.b[start:], '"')
+func (d *decoder) text() ([]byte, *DecodeError) {
+	start := d.i + 1
+	n := bytes.IndexByte(d.b[start:], '"')
 	if n < 0 {
-		return nil, l.errorf(l.i, "string without end")
+		return nil, d.errorf(d.i, "string without end")
 	}
-	if s := l.b[start : start+n : start+n]; bytes.IndexByte(s, '\\') < 0 {
-		l.i = start + n + 1
+	if s := d.b[start : start+n : start+n]; bytes.IndexByte(s, '\\') < 0 {
+		d.i = start + n + 1
 		return s, nil
 	}
-	return l.unescape(start)
+	return d.unescape(start)
 }
 
-func (l *lexer) unescape(start int) ([]byte, *DecodeError) {
-	b := l.b
+func (d *decoder) unescape(start int) ([]byte, *DecodeError) {
+	b := d.b
 	w := start + bytes.IndexByte(b[start:], '\\')
 	for r := w; r < len(b); {
 		c := b[r]
 		if c == '"' {
-			l.i = r + 1
+			d.i = r + 1
 			return b[start:w:w], nil
 		}
 		if c != '\\' {
@@ -225,19 +227,19 @@ func (l *lexer) unescape(start int) ([]byte, *DecodeError) {
 		case 'u':
 			u, n := unicodeEscape(b[r:])
 			if n == 0 {
-				return nil, l.errorf(r, `invalid \u escape`)
+				return nil, d.errorf(r, `invalid \u escape`)
 			}
 			w += utf8.EncodeRune(b[w:w+utf8.UTFMax], u)
 			r += n
 			continue
 		default:
-			return nil, l.errorf(r, "invalid escape "+strconv.QuoteRune(rune(c)))
+			return nil, d.errorf(r, "invalid escape "+strconv.QuoteRune(rune(c)))
 		}
 		b[w] = c
 		w++
 		r += 2
 	}
-	return nil, l.errorf(start-1, "string without end")
+	return nil, d.errorf(start-1, "string without end")
 }
 
 // unicodeEscape reads \uXXXX, or two of them that are a surrogate pair, and
@@ -281,16 +283,16 @@ func hex4(b []byte) (rune, bool) {
 
 // scalar reads a number, true, false or null, or what Python writes for a
 // number that is none, and returns its bytes.
-func (l *lexer) scalar() ([]byte, *DecodeError) {
-	start := l.i
-	for l.i < len(l.b) {
-		c := l.b[l.i]
+func (d *decoder) scalar() ([]byte, *DecodeError) {
+	start := d.i
+	for d.i < len(d.b) {
+		c := d.b[d.i]
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '+' && c != '.' {
 			break
 		}
-		l.i++
+		d.i++
 	}
-	s := l.b[start:l.i]
+	s := d.b[start:d.i]
 	switch string(s) {
 	case "true", "false", "null", "NaN", "Infinity", "-Infinity":
 		return s, nil
@@ -299,58 +301,58 @@ func (l *lexer) scalar() ([]byte, *DecodeError) {
 		if _, ok := fixedPoint(s, 0); ok {
 			return s, nil
 		}
-		return nil, l.errorf(start, "invalid number")
+		return nil, d.errorf(start, "invalid number")
 	}
-	l.i = start
-	return nil, l.unexpected("a value")
+	d.i = start
+	return nil, d.unexpected("a value")
 }
 
 // skip reads any value.
-func (l *lexer) skip() *DecodeError {
-	switch l.peek() {
+func (d *decoder) skip() *DecodeError {
+	switch d.peek() {
 	case '"':
-		return l.skipString()
+		return d.skipString()
 	case '{':
-		if l.depth++; l.depth > maxDepth {
-			return l.errorf(l.i, "nested too deeply")
+		if d.depth++; d.depth > maxDepth {
+			return d.errorf(d.i, "nested too deeply")
 		}
-		defer func() { l.depth-- }()
-		return object(l, l, func(l *lexer, _ *lexer, _ string) *DecodeError { return l.skip() })
+		defer func() { d.depth-- }()
+		return object(d, d, func(d, _ *decoder, _ string) *DecodeError { return d.skip() })
 	case '[':
-		if l.depth++; l.depth > maxDepth {
-			return l.errorf(l.i, "nested too deeply")
+		if d.depth++; d.depth > maxDepth {
+			return d.errorf(d.i, "nested too deeply")
 		}
-		defer func() { l.depth-- }()
-		return l.skipArray()
+		defer func() { d.depth-- }()
+		return d.skipArray()
 	}
-	_, err := l.scalar()
+	_, err := d.scalar()
 	return err
 }
 
-func (l *lexer) skipString() *DecodeError {
-	for i := l.i + 1; i < len(l.b); i++ {
-		switch l.b[i] {
+func (d *decoder) skipString() *DecodeError {
+	for i := d.i + 1; i < len(d.b); i++ {
+		switch d.b[i] {
 		case '"':
-			l.i = i + 1
+			d.i = i + 1
 			return nil
 		case '\\':
 			i++
 		}
 	}
-	return l.errorf(l.i, "string without end")
+	return d.errorf(d.i, "string without end")
 }
 
-func (l *lexer) skipArray() *DecodeError {
-	l.i++
-	if l.peek() == ']' {
-		l.i++
+func (d *decoder) skipArray() *DecodeError {
+	d.i++
+	if d.peek() == ']' {
+		d.i++
 		return nil
 	}
 	for {
-		if err := l.skip(); err != nil {
+		if err := d.skip(); err != nil {
 			return err
 		}
-		more, err := l.next(']')
+		more, err := d.next(']')
 		if err != nil || !more {
 			return err
 		}
@@ -358,7 +360,7 @@ func (l *lexer) skipArray() *DecodeError {
 }
 
 // view returns b as a string without a copy. b is never written again: each
-// string is its own part of the lexer's bytes.
+// string is its own part of the decoder's bytes.
 func view(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // saves the copy of every string of an entry
 }
