@@ -15,7 +15,11 @@ type Learning interface {
 	// Marks returns, per log and partition, the highest sequence whose record is
 	// part of what is stored.
 	Marks(ctx context.Context) (map[Mark]int64, error)
-	// Apply merges u into what is stored and raises the marks: both or neither.
+	// Apply merges u into what is stored and raises the marks: both or neither. An
+	// observation of a collection that does not exist (it was deleted meanwhile)
+	// is not stored, and its records are added to Dropped under
+	// DroppedNoCollection. It may be called by one goroutine at a time, and does
+	// not keep u or change it.
 	Apply(ctx context.Context, u *Update) error
 }
 
@@ -32,10 +36,14 @@ type Update struct {
 	Marks    map[Mark]int64
 }
 
+// DroppedNoCollection is the rule in AccountUpdate.Dropped of records whose
+// collection was deleted before they were stored.
+const DroppedNoCollection = "collection-deleted"
+
 // An AccountUpdate is the part of an Update that belongs to one account.
 type AccountUpdate struct {
 	Endpoints []Endpoint       // observations, each key once
-	Samples   []Sample         // oldest first
+	Samples   []Sample         // oldest first, each of an endpoint in Endpoints
 	Dropped   map[string]int64 // records that filters dropped, by rule
 }
 
@@ -45,6 +53,8 @@ type Store interface {
 	CollectionStore
 	EndpointStore
 	SampleStore
+	// Dropped returns how many records filters dropped, by rule.
+	Dropped(ctx context.Context) (map[string]int64, error)
 }
 
 // A CollectionStore keeps collections.

@@ -106,9 +106,9 @@ func TestJWT(t *testing.T) {
 	}
 	enc := base64.RawURLEncoding.EncodeToString
 	header := enc([]byte(`{"alg":"HS256"}`))
-	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2ln", datatype.JWT)        // D8
-	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhPz5-In0.c2ln", datatype.JWT)     // D9
-	f("eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9.", datatype.JWT)             // alg none
+	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2ln", datatype.JWT)         // D8
+	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhPz5-In0.c2ln", datatype.JWT)      // D9
+	f("eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9.", datatype.JWT)              // alg none
 	f(enc([]byte("{\n \"alg\":\"x\"}"))+"."+header+".c2ln", datatype.JWT) // white space
 	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9", datatype.Generic)
 	f("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2ln.x", datatype.Generic)

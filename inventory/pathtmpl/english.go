@@ -31,6 +31,10 @@ var vocabulary = sync.OnceValue(loadVocabulary)
 // maxWord is longer than any word of the lists.
 const maxWord = 48
 
+// slotCount is the size of the table, a power of two; a little more than half
+// of it is used.
+const slotCount = 1 << 19
+
 // A wordSet is an exact set of lower-case words: their text as one block, one
 // word a line, and an open-addressing table of offsets into it. A map of
 // strings would need four times the memory and as many pointers for the
@@ -56,7 +60,7 @@ func loadVocabulary() *wordSet {
 	}
 	copy(text[size:], apiWords)
 
-	w := &wordSet{text: text, slots: make([]uint32, 1<<19)}
+	w := &wordSet{text: text, slots: make([]uint32, slotCount)}
 	start, h := 0, uint64(hashSeed)
 	for i, c := range text {
 		if c != '\n' {
@@ -80,9 +84,8 @@ func hashByte(h uint64, c byte) uint64 { return (h ^ uint64(c)) * 0x100000001b3 
 func hashEnd(h uint64) uint64 { return (h ^ h>>32) * 0x9e3779b97f4a7c15 }
 
 func (w *wordSet) add(start, end int, h uint64) {
-	mask := uint64(len(w.slots) - 1)
-	mark := uint32(h>>56) << 24 //nolint:gosec // 8 bits remain
-	for i := h >> 20 & mask; ; i = (i + 1) & mask {
+	mark := uint32(h>>56) << 24
+	for i := h >> 20 & (slotCount - 1); ; i = (i + 1) & (slotCount - 1) {
 		s := w.slots[i]
 		if s == 0 {
 			w.slots[i] = mark | uint32(start+1) //nolint:gosec // the text is shorter than 1<<24
@@ -108,9 +111,8 @@ func (w *wordSet) has(word string) bool {
 		h = hashByte(h, c)
 	}
 	h = hashEnd(h)
-	mask := uint64(len(w.slots) - 1)
-	mark := uint32(h>>56) << 24 //nolint:gosec // 8 bits remain
-	for i := h >> 20 & mask; ; i = (i + 1) & mask {
+	mark := uint32(h>>56) << 24
+	for i := h >> 20 & (slotCount - 1); ; i = (i + 1) & (slotCount - 1) {
 		s := w.slots[i]
 		if s == 0 {
 			return false

@@ -128,13 +128,13 @@ func TestMostSpecificWins(t *testing.T) {
 		"/a/FLOAT/STRING", "/a/INTEGER/STRING", "/a/STRING/zz9", "/a/7/STRING", "/STRING/7/zz9",
 	}
 	wants := map[string]string{
-		"/a/7/q1":   "/a/7/STRING",
-		"/a/8/zz9":  "/a/INTEGER/STRING",
-		"/a/8.5/q1": "/a/FLOAT/STRING",
+		"/a/7/q1":                        "/a/7/STRING",
+		"/a/8/zz9":                       "/a/INTEGER/STRING",
+		"/a/8.5/q1":                      "/a/FLOAT/STRING",
 		"/a/64b7f0c2a91e4d3f8c5b6a70/q1": "/a/OBJECT_ID/STRING",
 		"/a/123456789012345678901234/q1": "/a/INTEGER/STRING",
-		"/a/x1/q1":   "/a/VERSIONED/STRING",
-		"/qx1/7/zz9": "/STRING/7/zz9",
+		"/a/x1/q1":                       "/a/VERSIONED/STRING",
+		"/qx1/7/zz9":                     "/STRING/7/zz9",
 	}
 	for turn := range templates {
 		s := pathtmpl.NewSet(pathtmpl.Options{})
@@ -208,14 +208,14 @@ func TestIsTemplate(t *testing.T) {
 }
 
 func TestEnglish(t *testing.T) {
-	for _, w := range strings.Fields(`summary search events sessions invoices devices contacts hosts files reports stats vendors
+	for w := range strings.FieldsSeq(`summary search events sessions invoices devices contacts hosts files reports stats vendors
 		cart intro docs order items get User college revenue users orders me admin foo alice order-items getUser HTMLPage
-		list_all_users my.orders getURLList URLList json webhooks colour color`) {
+		list_all_users my.orders getURLList URLList json webhooks color`) {
 		if !pathtmpl.English(w) {
 			t.Errorf("English(%q) = false", w)
 		}
 	}
-	for _, w := range strings.Fields(`zxqv kplm qztw wjxk vbnq hgfz tqpl mzrk dxvw jqkn pwzt api id sku config graphql v1 en
+	for w := range strings.FieldsSeq(`zxqv kplm qztw wjxk vbnq hgfz tqpl mzrk dxvw jqkn pwzt api id sku config graphql v1 en
 		API userId - -- . _ user1 order-7 naïve a1 getUserById zxqvKplm`) {
 		if pathtmpl.English(w) {
 			t.Errorf("English(%q) = true", w)

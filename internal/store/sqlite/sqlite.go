@@ -3,48 +3,167 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"harken/inventory"
 )
 
+var _ inventory.Stores = (*DB)(nil)
+
+// applicationID marks the file as ours ("Hark"), so that a file of another
+// program is not taken over.
+const applicationID = 0x4861726b
+
+// readers is the number of connections for reading.
+const readers = 8
+
 // A DB is an open database: one writer connection and several readers, so that
-// reading never waits for learning.
+// reading never waits for learning. It is safe for concurrent use.
 type DB struct {
-	w, r *sql.DB
+	w, r  *sql.DB
+	stmts statements
+	now   func() time.Time
+
+	mu     sync.Mutex
+	seeded map[int32]bool // accounts that have their collection 0
 }
 
-// Open opens the database at path, makes it if it is absent, and brings its
-// tables up to date.
+// Open opens the database at path, makes it if it is absent (readable by its owner
+// only), and brings its tables up to date. The directory must exist and be
+// writable. A file that is no database, or of another program, or of a newer
+// version of this one, is refused and left as it is.
 func Open(ctx context.Context, path string) (*DB, error) {
-	pragmas := url.Values{"_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
-	}, "_txlock": {"immediate"}}
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	w, err := sql.Open("sqlite", dsn)
-	if err != nil {
+	if err := probe(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	w.SetMaxOpenConns(1)
-	r, err := sql.Open("sqlite", dsn+"&mode=ro")
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db := &DB{w: w, r: r}
-	if err := migrate(ctx, w); err != nil {
-		return nil, fmt.Errorf("migrate %s: %w", path, err)
+	db := &DB{now: time.Now, seeded: map[int32]bool{}}
+	if err := db.open(ctx, path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}
 	return db, nil
 }
 
+func (db *DB) open(ctx context.Context, path string) (err error) {
+	if db.w, err = sql.Open("sqlite", dsn(path, "", "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)",
+		"wal_autocheckpoint(4000)", "cache_size(-65536)")); err != nil {
+		return err
+	}
+	db.w.SetMaxOpenConns(1)
+	if err := claim(ctx, db.w); err != nil {
+		return err
+	}
+	if err := migrate(ctx, db.w); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-8192)")); err != nil {
+		return err
+	}
+	db.r.SetMaxOpenConns(readers)
+	db.r.SetMaxIdleConns(readers)
+	return db.stmts.prepare(ctx, db.w, db.r)
+}
+
+func dsn(path, mode string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...), "_txlock": {"immediate"}}
+	if mode != "" {
+		q.Set("mode", mode)
+		q.Del("_txlock")
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// probe finds the mistakes that SQLite reports as "unable to open database file",
+// or only at the first write.
+func probe(path string) error {
+	dir := filepath.Dir(path)
+	if st, err := os.Stat(dir); err != nil {
+		return err
+	} else if !st.IsDir() {
+		return fmt.Errorf("%s is not a directory", dir)
+	}
+	t, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return fmt.Errorf("the directory must be writable: %w", err)
+	}
+	if err := errors.Join(t.Close(), os.Remove(t.Name())); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
+	if err != nil {
+		return err
+	}
+	head := make([]byte, 16)
+	n, err := io.ReadFull(f, head)
+	if cerr := f.Close(); cerr != nil {
+		return cerr
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // new
+	case n < len(head) || !bytes.Equal(head, []byte("SQLite format 3\x00")):
+		return errors.New("the file is not a SQLite database")
+	}
+	return nil
+}
+
+// claim marks a new file as ours and refuses one of another program.
+func claim(ctx context.Context, w *sql.DB) error {
+	var id, version, tables int64
+	if err := w.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)`).Scan(&id, &version, &tables); err != nil {
+		return err
+	}
+	switch {
+	case id == applicationID:
+		return nil
+	case id != 0 || version != 0 || tables != 0:
+		return errors.New("the file is a SQLite database of another program")
+	}
+	_, err := w.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	return err
+}
+
+// Account returns the store of an account.
+func (db *DB) Account(id int32) inventory.Store { return &store{db: db, account: id} }
+
 // Close closes the database.
 func (db *DB) Close() error {
-	err := db.r.Close()
-	if werr := db.w.Close(); err == nil {
-		err = werr
+	var errs []error
+	for _, c := range []*sql.DB{db.r, db.w} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
 	}
-	return err
+	return errors.Join(errs...)
+}
+
+// write runs f in a transaction, which is rolled back if f fails. Statements
+// inside take no cancellation: the driver would start a goroutine for each.
+func (db *DB) write(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	conn, err := db.w.Conn(ctx) // waiting for the writer can be canceled
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // gives the connection back to the pool
+	inner := context.WithoutCancel(ctx)
+	tx, err := conn.BeginTx(inner, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(inner, tx); err != nil {
+		return joinRollback(err, tx)
+	}
+	return tx.Commit()
 }

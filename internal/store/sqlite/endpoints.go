@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"harken/inventory"
+	"harken/inventory/fault"
+)
+
+// Endpoint returns one endpoint with its params.
+func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
+	e := inventory.Endpoint{EndpointKey: k}
+	var facts, params []byte
+	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
+	}
+	if err != nil {
+		return e, err
+	}
+	if err := inventory.ParseFacts(facts, &e); err != nil {
+		return e, fmt.Errorf("facts of %s %s: %w", k.Method, k.URL, err)
+	}
+	if err := inventory.ParseParams(params, &e); err != nil {
+		return e, fmt.Errorf("params of %s %s: %w", k.Method, k.URL, err)
+	}
+	return e, nil
+}
+
+// Endpoints returns a page of a collection, without params.
+func (s *store) Endpoints(ctx context.Context, collection int32, skip, limit int) ([]inventory.Endpoint, error) {
+	rows, err := s.db.stmts.endpoints.QueryContext(ctx, s.account, collection, max(0, limit), max(0, skip))
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var all []inventory.Endpoint
+	var facts sql.RawBytes
+	for rows.Next() {
+		e := inventory.Endpoint{EndpointKey: inventory.EndpointKey{Collection: collection}}
+		if err := rows.Scan(&e.URL, &e.Method, &facts); err != nil {
+			return nil, fmt.Errorf("list endpoints: %w", err)
+		}
+		if err := inventory.ParseFacts(facts, &e); err != nil {
+			return nil, fmt.Errorf("facts of %s %s: %w", e.Method, e.URL, err)
+		}
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// Keys calls yield for the key of every endpoint of a collection. Only the index
+// is read.
+func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory.EndpointKey) error) error {
+	rows, err := s.db.r.QueryContext(ctx, `SELECT url, method FROM endpoints WHERE account = ? AND collection = ?`, s.account, collection)
+	if err != nil {
+		return fmt.Errorf("list keys: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		k := inventory.EndpointKey{Collection: collection}
+		if err := rows.Scan(&k.URL, &k.Method); err != nil {
+			return fmt.Errorf("list keys: %w", err)
+		}
+		if err := yield(k); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Samples returns the newest samples of an endpoint, oldest first.
+func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
+	rows, err := s.db.r.QueryContext(ctx, `SELECT s.time, s.record, s.source, s.data FROM endpoints e
+		JOIN samples s ON s.id BETWEEN e.id << 4 AND e.id << 4 | 15
+		WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ? ORDER BY s.seq`,
+		s.account, k.Collection, k.URL, k.Method)
+	if err != nil {
+		return nil, fmt.Errorf("list samples: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var all []inventory.Sample
+	for rows.Next() {
+		one := inventory.Sample{Endpoint: k, Account: s.account}
+		var id []byte
+		if err := rows.Scan(&one.Time, &id, &one.Source, &one.Data); err != nil {
+			return nil, fmt.Errorf("list samples: %w", err)
+		}
+		copy(one.ID[:], id)
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+

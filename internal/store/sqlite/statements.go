@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+)
+
+// statements are prepared once. A database keeps them per connection.
+type statements struct {
+	// Of the writer.
+	getEndpoint, addEndpoint, setEndpoint *sql.Stmt
+	addType, putSample, countURL          *sql.Stmt
+	hasCollection, putMark, addDropped    *sql.Stmt
+	// Of the readers.
+	collection, hostCollection *sql.Stmt
+	endpoint, endpoints        *sql.Stmt
+}
+
+func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
+	for _, p := range []struct {
+		db    *sql.DB
+		into  **sql.Stmt
+		query string
+	}{
+		{w, &s.getEndpoint, `SELECT id, sampled, facts, params FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{w, &s.addEndpoint, `INSERT INTO endpoints (account, collection, url, method, count, discovered, last_seen, sampled, facts, params)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{w, &s.setEndpoint, `UPDATE endpoints SET count = ?, discovered = ?, last_seen = ?, sampled = ?, facts = ?, params = ? WHERE id = ?`},
+		{w, &s.addType, `INSERT OR IGNORE INTO param_types (account, type, collection, endpoint) VALUES (?, ?, ?, ?)`},
+		{w, &s.putSample, `INSERT OR REPLACE INTO samples (id, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
+		{w, &s.countURL, `UPDATE collections SET urls = urls + ? WHERE account = ? AND id = ?`},
+		{w, &s.hasCollection, `SELECT count(*) FROM collections WHERE account = ? AND id = ?`},
+		{w, &s.putMark, `INSERT INTO marks (log, part, seq, updated) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), updated = excluded.updated`},
+		{w, &s.addDropped, `INSERT INTO dropped (account, rule, records) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET records = records + excluded.records`},
+		{r, &s.collection, selectCollections + ` AND id = ?`},
+		{r, &s.hostCollection, selectCollections + ` AND host = ?`},
+		{r, &s.endpoint, `SELECT facts, params FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{r, &s.endpoints, `SELECT url, method, facts FROM endpoints WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
+	} {
+		var err error
+		if *p.into, err = p.db.PrepareContext(ctx, p.query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within returns a copy whose writing statements belong to tx.
+func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
+	return statements{
+		getEndpoint: tx.StmtContext(ctx, s.getEndpoint), addEndpoint: tx.StmtContext(ctx, s.addEndpoint),
+		setEndpoint: tx.StmtContext(ctx, s.setEndpoint), addType: tx.StmtContext(ctx, s.addType),
+		putSample: tx.StmtContext(ctx, s.putSample), countURL: tx.StmtContext(ctx, s.countURL),
+		hasCollection: tx.StmtContext(ctx, s.hasCollection), putMark: tx.StmtContext(ctx, s.putMark),
+		addDropped: tx.StmtContext(ctx, s.addDropped),
+	}
+}
