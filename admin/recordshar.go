@@ -99,10 +99,10 @@ type harDump struct {
 	caller   *auth.Caller
 	account  string
 	from, to time.Time
-	only     *inventory.Collection   // nil: all
-	endpoint *inventory.EndpointKey  // nil: all
-	paths    *pathtmpl.Set           // of endpoint's method, to tell its paths from those of others
-	hosts    map[string]int32        // host to collection, all that the caller sees
+	only     *inventory.Collection  // nil: all
+	endpoint *inventory.EndpointKey // nil: all
+	paths    *pathtmpl.Set          // of endpoint's method, to tell its paths from those of others
+	hosts    map[string]int32       // host to collection, all that the caller sees
 	sees     []inventory.Collection
 }
 
@@ -272,4 +272,3 @@ func (d *harDump) samplesOf(ctx context.Context, out *har.Writer, k inventory.En
 	}
 	return nil
 }
-

@@ -84,6 +84,9 @@ func (l *limited) check(id int32) error {
 	return fault.New(fault.NotFound, "collection %d does not exist", id)
 }
 
+// Dropped is a number of the whole account, which tells nothing of what is hidden.
+func (l *limited) Dropped(ctx context.Context) (map[string]int64, error) { return l.all.Dropped(ctx) }
+
 func (l *limited) Collections(ctx context.Context) ([]inventory.Collection, error) {
 	all, err := l.all.Collections(ctx)
 	return slices.DeleteFunc(all, func(c inventory.Collection) bool { return !slices.Contains(l.seen, c.ID) }), err

@@ -6,11 +6,11 @@ package ui
 import (
 	"bytes"
 	"embed"
+	"hash/fnv"
 	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
-	"hash/fnv"
 	"time"
 )
 
