@@ -44,7 +44,7 @@ type Config struct {
 	// the inventory, or with the error of ctx. With nil nobody waits.
 	Learned func(ctx context.Context) error
 
-	CAPage  http.Handler // /ca; with nil there is none
+	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
 	Readyz  http.Handler // with nil: 200
 	Metrics http.Handler // with nil there is none
@@ -52,6 +52,9 @@ type Config struct {
 	Log     *slog.Logger // nil discards
 	Now     func() time.Time
 	Version string
+	// Proxy is the address of the built-in recorder that the page tells people to
+	// use; empty when there is none.
+	Proxy string
 
 	MaxUpload   int64 // bytes of the body of an upload, also after decompression
 	MaxHAR      int64 // bytes of a HAR

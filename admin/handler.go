@@ -45,8 +45,9 @@ func (a *API) Handler() http.Handler {
 		mount("/metrics", a.metrics())
 	}
 	if a.cfg.CAPage != nil {
-		mount("/ca", a.cfg.CAPage)
-		mount("/ca/*file", a.cfg.CAPage)
+		ca := http.StripPrefix("/ca", a.cfg.CAPage)
+		mount("/ca", ca)
+		mount("/ca/*file", ca)
 	}
 	page := ui.Handler()
 	for _, path := range ui.Paths() {

@@ -130,8 +130,9 @@ func (a *API) me(ctx context.Context, c *auth.Caller, _ none) (meResponse, error
 type healthResponse struct {
 	Status  string `json:"status"`
 	Version string `json:"version,omitempty"`
+	Proxy   string `json:"proxy,omitempty"` // address of the recorder
 }
 
 func (a *API) health(context.Context, *auth.Caller, none) (healthResponse, error) {
-	return healthResponse{"ok", a.cfg.Version}, nil
+	return healthResponse{"ok", a.cfg.Version, a.cfg.Proxy}, nil
 }
