@@ -1,0 +1,131 @@
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// errRefill says that the next frame is not in memory as a whole.
+var errRefill = errors.New("next frame is not buffered")
+
+// A cursor reads the frames of one segment file up to a limit, by large reads
+// into one buffer.
+type cursor struct {
+	f     *os.File
+	table *crc32.Table
+	chunk int
+	limit int64 // end of what may be read
+	base  int64 // file offset of buf[0]
+	buf   []byte
+	pos   int // in buf
+}
+
+// open points the cursor at the start of a segment's frames.
+func (c *cursor) open(path string) error {
+	c.close()
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	c.f = f
+	c.seek(segmentHead)
+	return nil
+}
+
+func (c *cursor) close() {
+	if c.f != nil {
+		_ = c.f.Close() // only read from
+		c.f = nil
+	}
+}
+
+func (c *cursor) seek(off int64) { c.base, c.pos, c.buf = off, 0, c.buf[:0] }
+
+func (c *cursor) off() int64 { return c.base + int64(c.pos) }
+
+// next returns the payload of the frame at the cursor and moves behind it: io.EOF
+// at the limit, errCorrupt (without moving) if there is no frame. If refill is
+// false, the payloads returned since the last refill stay valid, and errRefill
+// says that the frame is not in memory.
+func (c *cursor) next(refill bool) ([]byte, error) {
+	left := c.limit - c.off()
+	if left <= 0 {
+		return nil, io.EOF
+	}
+	if left < frameHead {
+		return nil, errCorrupt
+	}
+	if err := c.need(frameHead, refill); err != nil {
+		return nil, err
+	}
+	n := payloadLength(c.buf[c.pos:])
+	if !validLength(n) || n > left-frameHead {
+		return nil, errCorrupt
+	}
+	if err := c.need(frameHead+int(n), refill); err != nil {
+		return nil, err
+	}
+	frame := c.buf[c.pos : c.pos+frameHead+int(n) : c.pos+frameHead+int(n)]
+	if binary.LittleEndian.Uint32(frame[4:]) != checksum(frame, c.table) {
+		return nil, errCorrupt
+	}
+	c.pos += len(frame)
+	return frame[frameHead:], nil
+}
+
+func (c *cursor) need(n int, refill bool) error {
+	if len(c.buf)-c.pos >= n {
+		return nil
+	}
+	if !refill {
+		return errRefill
+	}
+	off := c.off()
+	want := int(min(int64(max(n, c.chunk)), c.limit-off))
+	if cap(c.buf) < want || cap(c.buf) > 4*c.chunk && want <= c.chunk {
+		c.buf = make([]byte, max(want, c.chunk)) // a giant record's buffer is not kept
+	}
+	c.base, c.pos, c.buf = off, 0, c.buf[:want]
+	got, err := c.f.ReadAt(c.buf, off)
+	c.buf = c.buf[:got]
+	if got >= n {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return errCorrupt // the file is shorter than it was
+	}
+	return fmt.Errorf("read %s at %d: %w", c.f.Name(), off, err)
+}
+
+// resync moves behind a damaged frame: to the next place that holds a frame with
+// a right checksum and a number from lo to hi, or to the limit. It returns the
+// bytes that were skipped and whether there is a frame.
+func (c *cursor) resync(lo, hi int64) (int64, bool, error) {
+	from := c.off()
+	rest := make([]byte, c.limit-from)
+	n, err := c.f.ReadAt(rest, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, false, fmt.Errorf("read %s at %d: %w", c.f.Name(), from, err)
+	}
+	rest = rest[:n]
+	for i := 1; i+frameHead+fixedHead <= len(rest); i++ {
+		n := payloadLength(rest[i:])
+		if !validLength(n) || n > int64(len(rest)-i-frameHead) {
+			continue
+		}
+		frame := rest[i : i+frameHead+int(n)]
+		if seq := payloadSeq(frame[frameHead:]); seq < lo || seq > hi {
+			continue
+		}
+		if binary.LittleEndian.Uint32(frame[4:]) == checksum(frame, c.table) {
+			c.seek(from + int64(i))
+			return int64(i), true, nil
+		}
+	}
+	c.seek(c.limit)
+	return c.limit - from, false, nil
+}
