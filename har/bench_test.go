@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -160,6 +161,7 @@ func BenchmarkReaderRead(b *testing.B) {
 }
 
 func benchReader(b *testing.B, read func(*har.Reader) error) {
+	b.Helper()
 	doc := document(b, 1000)
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()
@@ -206,5 +208,24 @@ func BenchmarkFileAppend(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Repair reads a whole file: bytes of it per second.
+func BenchmarkRepair(b *testing.B) {
+	doc := document(b, 5000)
+	path := filepath.Join(b.TempDir(), "a.har")
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		if err := os.WriteFile(path, doc[:len(doc)-100], 0o600); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		rep, err := har.Repair(path)
+		if err != nil || rep.Entries != 4999 {
+			b.Fatal(rep, err)
+		}
 	}
 }

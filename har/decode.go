@@ -267,10 +267,11 @@ func (d *decoder) timing(t *Timings, name string) *DecodeError {
 }
 
 // headers reads a list of names and values into the room that the lists of an
-// entry share: one allocation for all of them.
+// entry share: one allocation for the lists of most entries. When it grows, the
+// earlier lists keep the old one.
 func (d *decoder) headers(dst *[]Header) *DecodeError {
 	if d.pairs == nil {
-		d.pairs = make([]Header, 0, bytes.Count(d.b[d.i:], []byte(`"name"`)))
+		d.pairs = make([]Header, 0, min(32, 1+len(d.b)/64))
 	}
 	start := len(d.pairs)
 	all, err := array(d, d.pairs, func(d *decoder, h *Header) *DecodeError {
@@ -365,7 +366,7 @@ func (d *decoder) meta(m *Meta, name string) *DecodeError {
 	case "collection":
 		n := int64(0)
 		err := d.number(&n, 0)
-		if m.Collection = int32(n); int64(m.Collection) != n { //nolint:gosec // compared with what it was made of
+		if m.Collection = int32(n); int64(m.Collection) != n {
 			m.Collection = 0
 		}
 		return err

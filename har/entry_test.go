@@ -2,6 +2,8 @@ package har_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +110,7 @@ func TestDecodeEntryLenient(t *testing.T) {
 	e := decode(t, ` { "request" : {"method":"GET","method":"PUT","url":"http:\/\/h\/\ud83d\ude00\ud83d","headers":{},"httpVersion":null,
 		"cookies":[null,{"name":"a","value":7,"expires":"Tue, 29 Oct 2030 16:56:32 GMT","httpOnly":"true"}],"bodySize":"12","postData":[]},
 		"response":null,"timings":7,"time":"1.5e2","connection":443,"startedDateTime":"2020-01-02 03:04:05,5+0130","_x":[{"a":[1,-2.5e3,NaN]}],"_harken":3}`)
-	if r := e.Request; r.Method != "PUT" || r.URL != "http://h/😀\ufffd" || r.BodySize != 12 || r.HeadersSize != -1 || r.Headers != nil || r.PostData != nil {
+	if r := e.Request; r.Method != http.MethodPut || r.URL != "http://h/😀\ufffd" || r.BodySize != 12 || r.HeadersSize != -1 || r.Headers != nil || r.PostData != nil {
 		t.Errorf("request = %+v", r)
 	}
 	wantCookies := []har.Cookie{{}, {Name: "a", Value: "7", Expires: time.Date(2030, 10, 29, 16, 56, 32, 0, time.UTC), HTTPOnly: true}}
@@ -162,6 +164,7 @@ func TestDecodeEntryErrors(t *testing.T) {
 	f(`{"response":{"status":"x"}}`, "response.status: want a number at byte 22")
 	f(`{"time":1.2.3}`, "time: invalid number at byte 8")
 	f(`{"comment":"\x"}`, `comment: invalid escape 'x' at byte 12`)
+	f(`{"a\nb":{"c":}}`, `"a\nb".c: want a value, found '}' at byte 13`)
 	f(`{"comment":"`, "comment: string without end at byte 11")
 	f(`{} {}`, "data after the entry at byte 3")
 	f(`{"_x":`+strings.Repeat("[", 600)+`}`, "_x: nested too deeply at byte 518")
@@ -179,10 +182,11 @@ func TestDecodeEntryOwnsItsBytes(t *testing.T) {
 	if string(in) != before {
 		t.Errorf("DecodeEntry changed its input to %s", in)
 	}
-	body := append(e.Response.Content.Body, "xxxxxxxx"...)
+	body := slices.Concat(e.Response.Content.Body, []byte("xxxxxxxx"))
+	_ = append(e.Response.Content.Body, "yyyyyyyy"...)
 	clear(in)
 	clear(e.Response.Content.Body)
-	if e.Comment != "c\td" || e.Request.Method != "GET" || len(body) != 11 {
+	if e.Comment != "c\td" || e.Request.Method != http.MethodGet || len(body) != 11 {
 		t.Errorf("strings changed: %q, %q", e.Comment, e.Request.Method)
 	}
 }

@@ -119,7 +119,7 @@ func (f *File) Append(entries ...[]byte) error {
 		return fmt.Errorf("append to %s: %w", f.f.Name(), err)
 	}
 	if f.dirty {
-		if err := f.f.Truncate(end+int64(len(trailer))); err != nil {
+		if err := f.f.Truncate(end + int64(len(trailer))); err != nil {
 			return fmt.Errorf("append to %s: %w", f.f.Name(), err)
 		}
 		f.dirty = false
@@ -136,7 +136,7 @@ func (f *File) undo() error {
 	if _, err := f.f.WriteAt([]byte(trailer), f.end); err != nil {
 		return err
 	}
-	if err := f.f.Truncate(f.end+int64(len(trailer))); err != nil {
+	if err := f.f.Truncate(f.end + int64(len(trailer))); err != nil {
 		return err
 	}
 	f.dirty = false

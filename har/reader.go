@@ -164,7 +164,7 @@ func (r *Reader) offset() int64 { return r.base + int64(r.pos) }
 func (r *Reader) wrong(want string) error {
 	c, err := r.peek()
 	if errors.Is(err, io.EOF) {
-		return r.fail("it ends where " + want + " was expected")
+		return r.fail("the document ends where " + want + " was expected")
 	}
 	if err != nil {
 		return err
@@ -318,8 +318,8 @@ func (r *Reader) element() (bool, error) {
 	r.start = r.offset()
 	raw, whole, err := r.value(limit)
 	if err != nil {
-		if _, ok := errors.AsType[*DocumentError](err); ok {
-			err = &DocumentError{Offset: r.offset(), Msg: "the document ends inside entry " + strconv.Itoa(r.index+1)}
+		if de, ok := errors.AsType[*DocumentError](err); ok {
+			de.Msg = "entry " + strconv.Itoa(r.index+1) + ": " + de.Msg
 		}
 		return false, err
 	}
@@ -388,7 +388,7 @@ func (r *Reader) value(limit int) ([]byte, bool, error) {
 		held := r.pos - from
 		if err := r.fill(from); err != nil {
 			if errors.Is(err, io.EOF) {
-				err = r.fail("it ends inside a value")
+				err = r.fail("the document ends inside a value")
 			}
 			return nil, false, err
 		}

@@ -170,7 +170,7 @@ func oneTornEntry(f *os.File, end, size int64) error {
 // rewrite puts head, if any, and the trailer at offset end, and cuts the file
 // behind them.
 func rewrite(f *os.File, end, size int64, head []byte, rep RepairReport) (RepairReport, error) {
-	b := append(head, trailer...)
+	b := append(bytes.Clone(head), trailer...)
 	if _, err := f.WriteAt(b, end); err != nil {
 		return rep, err
 	}

@@ -154,7 +154,7 @@ func zoneOffset(s string) (int, bool) {
 	if s == "" || s == "Z" || s == "z" {
 		return 0, true
 	}
-	h, m := 0, 0
+	var h, m int
 	switch len(s) {
 	case 6:
 		h, m = digits(s[1:3]), digits(s[4:6])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -33,6 +34,10 @@ func (e *DecodeError) Error() string {
 func (e *DecodeError) in(member string) *DecodeError {
 	if len(member) > 64 {
 		member = member[:64] + "..."
+	}
+	// Names of unknown members are anything; errors are one line for people.
+	if strings.ContainsFunc(member, func(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }) {
+		member = strconv.QuoteToASCII(member)
 	}
 	switch {
 	case e.Member == "":

@@ -1,6 +1,7 @@
 package har
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,12 +120,13 @@ func (v *validator) read(rd *Reader, raw []byte) error {
 		return err
 	}
 	v.tally(&e)
-	var any map[string]any
-	if err := json.Unmarshal(raw, &any); err != nil {
-		v.add("", "read leniently, as it is not JSON: %v", err)
-		return nil
+	if !json.Valid(raw) {
+		v.add("", "read leniently, as it is not JSON")
 	}
-	v.object("", any, entryRules)
+	d := decoder{b: bytes.Clone(raw)}
+	if err := v.object(&d, nil, entryRules); err != nil {
+		v.add("", "%v", err)
+	}
 	return nil
 }
 
@@ -248,82 +250,89 @@ var (
 	}
 )
 
-func (v *validator) object(path string, o map[string]any, rules []rule) {
-	for _, r := range rules {
-		at := path + r.name
-		val, ok := o[r.name]
-		switch {
-		case !ok && r.optional:
-		case !ok:
-			v.add(at, "missing")
-		default:
-			v.value(at, val, r)
+// A path is where a value stands, as a list from the inside out: most values are
+// right, and then nobody spells it.
+type path struct {
+	in    *path
+	name  string
+	index int // of an element, if name is empty
+}
+
+func (p *path) String() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.name == "":
+		return p.in.String() + "[" + strconv.Itoa(p.index) + "]"
+	case p.in == nil:
+		return p.name
+	}
+	return p.in.String() + "." + p.name
+}
+
+// An objectCheck is an object that is being compared with its rules.
+type objectCheck struct {
+	v     *validator
+	at    *path
+	rules []rule
+	seen  [16]bool
+}
+
+// object reads the object that comes next; its members may be anything.
+func (v *validator) object(d *decoder, at *path, rules []rule) *DecodeError {
+	o := objectCheck{v: v, at: at, rules: rules}
+	err := object(d, &o, func(d *decoder, o *objectCheck, name string) *DecodeError {
+		for i := range o.rules {
+			if r := &o.rules[i]; r.name == name {
+				o.seen[i] = true
+				return o.v.value(d, &path{in: o.at, name: r.name}, r)
+			}
 		}
+		return d.skip()
+	})
+	for i := range rules {
+		if !o.seen[i] && !rules[i].optional {
+			v.add((&path{in: at, name: rules[i].name}).String(), "missing")
+		}
+	}
+	return err
+}
+
+func (v *validator) value(d *decoder, at *path, r *rule) *DecodeError {
+	c := d.peek()
+	switch found := kindOf(c); {
+	case r.kind == isObject && c == '{':
+		return v.object(d, at, r.members)
+	case r.kind == isArray && c == '[':
+		n := 0
+		_, err := array(d, nil, func(d *decoder, _ *struct{}) *DecodeError {
+			n++
+			return v.value(d, &path{in: at, index: n - 1}, &rule{kind: isObject, members: r.members})
+		})
+		return err
+	case r.kind == isBool && found == "a boolean", r.kind == isNumber && found == "a number", r.kind == isString && c == '"':
+		return d.skip()
+	case r.kind == isSize && found == "a number":
+		b, err := d.scalar()
+		if n, _ := fixedPoint(b, 6); n < 0 && n != -1e6 {
+			v.add(at.String(), "%s is negative", b)
+		}
+		return err
+	case r.kind == isTime && c == '"':
+		b, err := d.text()
+		v.time(at, string(b), r.optional)
+		return err
+	default:
+		v.add(at.String(), "want %s, found %s", [...]string{"a string", "a number", "a number", "a boolean", "a date", "an object", "an array"}[r.kind], found)
+		return d.skip()
 	}
 }
 
-func (v *validator) value(at string, val any, r rule) {
-	switch r.kind {
-	case isObject:
-		if o, ok := val.(map[string]any); ok {
-			v.object(at+".", o, r.members)
-			return
-		}
-	case isArray:
-		if a, ok := val.([]any); ok {
-			for i, el := range a {
-				v.value(at+"["+strconv.Itoa(i)+"]", el, rule{kind: isObject, members: r.members})
-			}
-			return
-		}
-	case isBool:
-		if _, ok := val.(bool); ok {
-			return
-		}
-	case isNumber, isSize:
-		if n, ok := val.(float64); ok {
-			if r.kind == isSize && n < 0 && n != -1 {
-				v.add(at, "%v is negative", n)
-			}
-			return
-		}
-	case isString, isTime:
-		s, ok := val.(string)
-		if !ok {
-			break
-		}
-		if r.kind == isTime {
-			v.time(at, s, r.optional)
-		}
-		return
-	}
-	v.add(at, "want %s, found %s", [...]string{"a string", "a number", "a number", "a boolean", "a date", "an object", "an array"}[r.kind], found(val))
-}
-
-func (v *validator) time(at, s string, optional bool) {
+func (v *validator) time(at *path, s string, optional bool) {
 	if _, err := time.Parse(time.RFC3339, s); err == nil || optional && s == "" {
 		return
 	}
-	v.add(at, "%s is not a date of RFC 3339", strconv.Quote(s[:min(len(s), 40)]))
-}
-
-func found(val any) string {
-	switch val := val.(type) {
-	case nil:
-		return "null"
-	case string:
-		return "a string"
-	case bool:
-		return "a boolean"
-	case float64:
-		return "a number"
-	case []any:
-		return "an array"
-	case map[string]any:
-		return "an object"
-	default:
-		return fmt.Sprintf("%T", val)
-	}
+	v.add(at.String(), "%s is not a date of RFC 3339", strconv.Quote(s[:min(len(s), 40)]))
 }
 
 // SortedKeys returns the keys of one of a Summary's maps, the most frequent

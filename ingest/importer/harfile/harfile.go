@@ -87,10 +87,10 @@ func adapt(e *har.Entry, index int) []importer.Problem {
 	default:
 		req.Method = method
 	}
+	req.URL, _, _ = strings.Cut(req.URL, "#")
 	if strings.TrimSpace(req.URL) == "" {
 		ps = append(ps, problem(index, true, "request.url is missing"))
 	}
-	req.URL, _, _ = strings.Cut(req.URL, "#")
 	if importer.Fatal(ps) {
 		return ps
 	}
