@@ -14,9 +14,7 @@ func (e *Endpoint) Merge(o *Endpoint) {
 	e.Count += o.Count
 	e.Discovered = earliest(e.Discovered, o.Discovered)
 	e.LastSeen = max(e.LastSeen, o.LastSeen)
-	if typeRank(o.APIType) > typeRank(e.APIType) {
-		e.APIType = o.APIType
-	}
+	e.APIType = MaxAPIType(e.APIType, o.APIType)
 	e.AuthTypes = unionFunc(e.AuthTypes, o.AuthTypes, slices.Compare, MaxAuthTypes)
 	e.AccessTypes = union(e.AccessTypes, o.AccessTypes, MaxOrigins)
 	e.ResponseCodes = union(e.ResponseCodes, o.ResponseCodes, 1000)
@@ -55,6 +53,14 @@ func earliest(a, b int64) int64 {
 		return a + b
 	}
 	return min(a, b)
+}
+
+// MaxAPIType returns the one of two API types of an endpoint that says more.
+func MaxAPIType(a, b string) string {
+	if typeRank(b) > typeRank(a) {
+		return b
+	}
+	return a
 }
 
 // typeRank decides when records of one endpoint tell different API types: REST

@@ -2,7 +2,9 @@ package datatype_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"harken/inventory/datatype"
@@ -202,6 +204,37 @@ func FuzzOfText(f *testing.F) {
 			t.Fatalf("OfText(%q) = %s", s, datatype.OfText(s))
 		}
 	})
+}
+
+// What a Detector remembers of phone numbers does not change its answers, also
+// from several goroutines.
+func TestDetectorPhones(t *testing.T) {
+	var d datatype.Detector
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 3000 {
+				s := fmt.Sprintf("+1650253%04d", i%1500)
+				if got := d.Text("k", s); got != datatype.PhoneNumber {
+					t.Errorf("Text(%q) = %s", s, got)
+					return
+				}
+				if got := d.Text("k", "+99999999999"); got != datatype.Generic {
+					t.Errorf("Text = %s, want GENERIC", got)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkDetectorPhone(b *testing.B) {
+	var d datatype.Detector
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Text("k", "+16502530000")
+	}
 }
 
 func BenchmarkOfText(b *testing.B) {

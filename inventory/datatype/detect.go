@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"github.com/nyaruka/phonenumbers"
 )
 
 // MaxValue is how much of a value is looked at, in bytes. What a type needs
@@ -14,12 +12,14 @@ import (
 const MaxValue = 4 << 10
 
 // A Detector names the types of values. The zero value knows the built-in types.
-// It is safe for concurrent use.
-type Detector struct{}
+// It is safe for concurrent use and must not be copied after first use.
+type Detector struct {
+	phones phoneCache
+}
 
 // Text names the type of a text value of the parameter key. It looks at the
 // first MaxValue bytes.
-func (*Detector) Text(_, value string) Name { return OfText(value) }
+func (d *Detector) Text(_, value string) Name { return ofText(value, &d.phones) }
 
 // Number names the type of a number of the parameter key, given as its JSON text.
 func (*Detector) Number(_, raw string) Name { return OfNumber(raw) }
@@ -28,7 +28,9 @@ func (*Detector) Number(_, raw string) Name { return OfNumber(raw) }
 // INTEGER_64, FLOAT, EMAIL, URL, SSN, UUID, JWT, PHONE_NUMBER, IP_ADDRESS or
 // VIN, whichever comes first, else GENERIC. White space around a value is part
 // of it. It looks at the first MaxValue bytes.
-func OfText(s string) Name {
+func OfText(s string) Name { return ofText(s, nil) }
+
+func ofText(s string, phones *phoneCache) Name {
 	cut := len(s) > MaxValue
 	if cut {
 		s = s[:MaxValue]
@@ -56,7 +58,7 @@ func OfText(s string) Name {
 		return UUID
 	case isJWT(s, cut):
 		return JWT
-	case c == '+' && isPhone(s):
+	case c == '+' && phones.has(s):
 		return PhoneNumber
 	case isIP(s):
 		return IPAddress
@@ -219,29 +221,6 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// isPhone matches a valid international number. Asking the library costs
-// microseconds, so what cannot be one is sorted out before.
-func isPhone(s string) bool {
-	if len(s) < 8 || len(s) > 16 {
-		return false
-	}
-	digits := 0
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case isDigit(c):
-			digits++
-		case c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/':
-		default:
-			return false
-		}
-	}
-	if digits < 7 || digits > 15 {
-		return false
-	}
-	n, err := phonenumbers.Parse(s, "")
-	return err == nil && phonenumbers.IsValidNumber(n)
 }
 
 // isIP matches an IPv4 or IPv6 address.

@@ -36,7 +36,7 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 		b = d[:n]
 	}
 	for n := 0; len(b) > 0; n++ {
-		if len(b) < 5 || uint64(len(b)-5) < uint64(binary.BigEndian.Uint32(b[1:])) {
+		if len(b) < 5 || int64(len(b)-5) < int64(binary.BigEndian.Uint32(b[1:])) {
 			x.drop()
 			return
 		}
@@ -149,7 +149,7 @@ func protoFields(b []byte) (fields []protoField, ok bool) {
 			return nil, false
 		}
 		b = b[n:]
-		f := protoField{number: int(tag >> 3), wire: byte(tag & 7)} //nolint:gosec // 29 bits
+		f := protoField{number: int(tag >> 3), wire: byte(tag & 7)}
 		switch f.wire {
 		case 0:
 			if f.value, n = binary.Uvarint(b); n <= 0 {
@@ -162,10 +162,10 @@ func protoFields(b []byte) (fields []protoField, ok bool) {
 			f.value = binary.LittleEndian.Uint64(b)
 		case 2:
 			size, m := binary.Uvarint(b)
-			if m <= 0 || size > uint64(len(b)-m) {
+			if m <= 0 || size > MaxBody || int(size) > len(b)-m {
 				return nil, false
 			}
-			n = m + int(size) //nolint:gosec // at most len(b)
+			n = m + int(size)
 			f.data = b[m:n]
 		case 5:
 			if n = 4; len(b) < n {

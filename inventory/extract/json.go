@@ -14,27 +14,21 @@ type scanner struct {
 	i int
 }
 
-// json adds the values of a JSON object or array and reports whether s is one,
-// whole and valid. Other JSON documents have no parameters and count as invalid.
-func (x *Extractor) json(s string) bool {
+// json adds the values of a JSON object or array, if s is one, whole and valid.
+// Other JSON documents have no parameters.
+func (x *Extractor) json(s string) {
 	p := scanner{x: x, s: s}
 	p.space()
 	if p.i == len(s) || s[p.i] != '{' && s[p.i] != '[' {
-		return false
+		return
 	}
 	if s[p.i] == '[' {
-		base := x.push("json")
-		defer x.pop(base)
+		x.push("json")
 	}
-	if !p.value(0) {
+	ok := p.value(0)
+	if p.space(); !ok || p.i != len(s) {
 		x.drop()
-		return false
 	}
-	if p.space(); p.i != len(s) {
-		x.drop()
-		return false
-	}
-	return true
 }
 
 func (p *scanner) space() {

@@ -161,6 +161,10 @@ func TestBounds(t *testing.T) {
 	if s.Len() != 2 {
 		t.Errorf("Len() = %d, want 2", s.Len())
 	}
+	var zero pathtmpl.Set
+	if _, _, isNew := zero.Resolve("GET", "/items/1"); !isNew || zero.Len() != 1 {
+		t.Errorf("zero Set: new %v, Len() = %d, want true and 1", isNew, zero.Len())
+	}
 	long := strings.Repeat("/1", 65)
 	if got, changed := pathtmpl.Parameterize(long, pathtmpl.Options{}); changed || got != long {
 		t.Error("a path of 65 segments was parameterized")

@@ -1,6 +1,9 @@
 package pathtmpl
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A Set holds the URLs of one collection by method: static paths, and templates
 // in a trie. It is not safe for concurrent use.
@@ -42,16 +45,14 @@ const (
 // much of the trie; beyond it the path counts as matched by none.
 const maxSteps = 2000
 
-// NewSet makes an empty Set.
-func NewSet(opt Options) *Set {
-	if opt.MaxURLs == 0 {
-		opt.MaxURLs = 100_000
-	}
-	if opt.MaxBytes == 0 {
-		opt.MaxBytes = 32 << 20
-	}
-	return &Set{opt: opt, methods: map[string]*methodSet{}}
-}
+// The bounds of a Set whose Options name none.
+const (
+	defaultMaxURLs  = 100_000
+	defaultMaxBytes = 32 << 20
+)
+
+// NewSet makes an empty Set. The zero Set is one with zero Options.
+func NewSet(opt Options) *Set { return &Set{opt: opt} }
 
 // Add puts a template, or a static path, into the set and reports whether it is
 // there now and was not before. The leading slash may be missing.
@@ -67,8 +68,11 @@ func (s *Set) Add(method, template string) bool {
 	if isTemplate {
 		cost += int64(segments) * nodeCost
 	}
-	if s.urls >= s.opt.MaxURLs || s.bytes+cost > s.opt.MaxBytes {
+	if s.urls >= cmp.Or(s.opt.MaxURLs, defaultMaxURLs) || s.bytes+cost > cmp.Or(s.opt.MaxBytes, defaultMaxBytes) {
 		return false
+	}
+	if s.methods == nil {
+		s.methods = map[string]*methodSet{}
 	}
 	if m == nil {
 		m = &methodSet{statics: map[string]struct{}{}, templates: map[string]struct{}{}}
@@ -78,7 +82,8 @@ func (s *Set) Add(method, template string) bool {
 	template = strings.Clone(template)
 	if isTemplate {
 		m.templates[template] = struct{}{}
-		m.root.insert(template)
+		// Prefixes that other templates have are not counted twice.
+		cost -= int64(segments-m.root.insert(template)) * nodeCost
 	} else {
 		m.statics[template] = struct{}{}
 	}
@@ -144,7 +149,8 @@ func (m *methodSet) has(url string) bool {
 	return ok
 }
 
-func (n *node) insert(template string) {
+// insert gives the number of nodes that it made.
+func (n *node) insert(template string) (made int) {
 	for rest := strings.TrimPrefix(template, "/"); rest != ""; {
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
@@ -152,6 +158,7 @@ func (n *node) insert(template string) {
 		if p := placeholderOf(seg); p >= 0 {
 			if n.placeholders[p] == nil {
 				n.placeholders[p] = &node{}
+				made++
 			}
 			next = n.placeholders[p]
 		} else {
@@ -162,11 +169,13 @@ func (n *node) insert(template string) {
 				}
 				next = &node{}
 				n.literals[seg] = next
+				made++
 			}
 		}
 		n = next
 	}
 	n.url = template
+	return made
 }
 
 // A walk is one look-up in a trie.

@@ -94,4 +94,3 @@ func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]invento
 	}
 	return all, rows.Err()
 }
-

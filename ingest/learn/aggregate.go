@@ -1,0 +1,266 @@
+package learn
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"harken/ingest"
+	"harken/inventory"
+	"harken/inventory/datatype"
+	"harken/inventory/extract"
+)
+
+// An aggregate is what some records taught and is not stored yet.
+type aggregate struct {
+	accounts map[int32]*accountPart
+	marks    map[inventory.Mark]int64
+	acks     map[string]func(context.Context) error // of the last batch of each partition
+
+	records   int // that count or were dropped
+	endpoints int
+	samples   int
+	bytes     int64 // estimate of the memory
+	sampled   int64 // bytes of the samples
+}
+
+// An accountPart is the part of an aggregate that belongs to one account.
+type accountPart struct {
+	endpoints map[inventory.EndpointKey]*endpoint
+	dropped   map[string]int64
+}
+
+func newAggregate() *aggregate {
+	return &aggregate{
+		accounts: map[int32]*accountPart{}, marks: map[inventory.Mark]int64{},
+		acks: map[string]func(context.Context) error{},
+	}
+}
+
+// waiting reports whether there is anything to store or to acknowledge.
+func (a *aggregate) waiting() bool { return a.records > 0 || len(a.acks) > 0 }
+
+// work estimates what storing costs: rows that are read, merged and written.
+func (a *aggregate) work() int { return a.endpoints + a.samples + int(a.sampled>>12) }
+
+func (a *aggregate) account(id int32) *accountPart {
+	p := a.accounts[id]
+	if p == nil {
+		p = &accountPart{endpoints: map[inventory.EndpointKey]*endpoint{}, dropped: map[string]int64{}}
+		a.accounts[id] = p
+	}
+	return p
+}
+
+// An endpoint is what the aggregate holds of one endpoint.
+type endpoint struct {
+	key         inventory.EndpointKey
+	count       int64
+	first, last int64
+	apiType     string
+	auth        []authSet
+	codes       []int
+	sources     []seen
+	origins     []string
+	params      map[paramKey]*param
+	order       []*param // as the last records had them, at most maxOrder
+	ring        [inventory.MaxSamples]inventory.Sample
+	sampled     int // samples that were ever put into ring
+}
+
+// seen is a source and when it was seen last.
+type seen struct {
+	source string
+	at     int64
+}
+
+// A paramKey is a place and a name; the types that are found there are one param
+// each.
+type paramKey struct {
+	place  extract.Place
+	status int
+	name   string
+}
+
+// A param is what was seen at one place under one name.
+type param struct {
+	key   paramKey
+	types []*typed
+	// What values were found to be: the first one, and some more, so that a value
+	// that comes again costs no detection.
+	usualValue string
+	usualKind  extract.Kind
+	usual      *typed
+	known      map[knownValue]*typed
+}
+
+type knownValue struct {
+	value string
+	kind  extract.Kind
+}
+
+// A typed is a param of one type: what becomes an inventory.Param.
+type typed struct {
+	name        datatype.Name
+	count       int64
+	first, last int64
+	values      []string // distinct, in the order in which they came
+	full        bool
+	hasRange    bool
+	min, max    int64
+}
+
+// maxOrder bounds endpoint.order.
+const maxOrder = 256
+
+// maxKnown bounds the values that a param remembers.
+const maxKnown = inventory.MaxValues
+
+// Estimates of the memory of one thing, with its share of maps.
+const (
+	endpointBytes = 1500
+	paramBytes    = 250
+	valueBytes    = 80
+)
+
+// sample puts a record into the ring.
+func (a *aggregate) sample(e *endpoint, r *ingest.Record, account int32, at int64, data []byte) {
+	s := &e.ring[e.sampled%len(e.ring)]
+	if e.sampled < len(e.ring) {
+		a.samples++
+	}
+	e.sampled++
+	n := int64(len(data) - len(s.Data))
+	a.bytes += n
+	a.sampled += n
+	*s = inventory.Sample{Endpoint: e.key, Time: at, ID: r.ID, Account: account, Source: r.Source, Data: data}
+}
+
+// insert puts v into a sorted set that keeps its smallest limit members.
+func insert[T cmp.Ordered](set []T, v T, limit int, clone func(T) T) []T {
+	i, found := slices.BinarySearch(set, v)
+	if found || i == limit {
+		return set
+	}
+	set = slices.Insert(set, i, clone(v))
+	return set[:min(len(set), limit)]
+}
+
+func same[T any](v T) T { return v }
+
+// sawSource notes a source.
+func (e *endpoint) sawSource(source string, at int64) {
+	for i := range e.sources {
+		if e.sources[i].source == source {
+			e.sources[i].at = max(e.sources[i].at, at)
+			return
+		}
+	}
+	e.sources = append(e.sources, seen{strings.Clone(source), at})
+}
+
+// update turns the aggregate into what the store takes.
+func (a *aggregate) update() *inventory.Update {
+	u := &inventory.Update{Marks: a.marks, Accounts: make(map[int32]*inventory.AccountUpdate, len(a.accounts))}
+	for id, part := range a.accounts {
+		au := &inventory.AccountUpdate{Dropped: part.dropped, Endpoints: make([]inventory.Endpoint, 0, len(part.endpoints))}
+		for _, e := range part.endpoints {
+			au.Endpoints = append(au.Endpoints, e.observation())
+			au.Samples = e.appendSamples(au.Samples)
+		}
+		// In the order of the index, which is the cheapest to write.
+		slices.SortFunc(au.Endpoints, func(x, y inventory.Endpoint) int { return x.EndpointKey.Compare(y.EndpointKey) })
+		u.Accounts[id] = au
+	}
+	return u
+}
+
+func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
+	n := min(e.sampled, len(e.ring))
+	for i := range n {
+		dst = append(dst, e.ring[(e.sampled-n+i)%len(e.ring)])
+	}
+	return dst
+}
+
+func (e *endpoint) observation() inventory.Endpoint {
+	o := inventory.Endpoint{
+		EndpointKey: e.key, Count: e.count, Discovered: e.first, LastSeen: e.last, APIType: e.apiType,
+		ResponseCodes: e.codes, Origins: e.origins, Sources: make(map[string]int64, len(e.sources)),
+	}
+	for _, s := range e.sources {
+		o.Sources[s.source] = s.at
+	}
+	for _, s := range e.auth {
+		o.AuthTypes = append(o.AuthTypes, s.names())
+	}
+	slices.SortFunc(o.AuthTypes, slices.Compare)
+	n := 0
+	for _, p := range e.params {
+		n += len(p.types)
+	}
+	o.Params = make([]inventory.Param, 0, n)
+	for k, p := range e.params {
+		for _, t := range p.types {
+			o.Params = append(o.Params, t.param(&k))
+		}
+	}
+	slices.SortFunc(o.Params, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
+	return o
+}
+
+func (t *typed) param(k *paramKey) inventory.Param {
+	p := inventory.Param{
+		ParamKey: inventory.ParamKey{
+			ResponseCode: k.status, Name: k.name, Type: t.name,
+			Header: k.place == extract.RequestHeader || k.place == extract.ResponseHeader,
+			Query:  k.place == extract.Query, URLParam: k.place == extract.URLParam,
+		},
+		Count: t.count, FirstSeen: t.first, LastSeen: t.last, Full: t.full,
+		HasRange: t.hasRange, Min: t.min, Max: t.max,
+	}
+	if !t.full {
+		slices.Sort(t.values)
+		p.Values = t.values
+	}
+	return p
+}
+
+// buffers are the bytes of stored samples, to be used again.
+type buffers struct {
+	free [][]byte
+}
+
+const (
+	maxFree       = 8192
+	maxFreeBuffer = 16 << 10
+)
+
+func (b *buffers) take(a *aggregate) {
+	for _, part := range a.accounts {
+		for _, e := range part.endpoints {
+			for i := range e.ring {
+				b.put(e.ring[i].Data)
+			}
+		}
+	}
+}
+
+func (b *buffers) put(data []byte) {
+	if cap(data) > 0 && cap(data) <= maxFreeBuffer && len(b.free) < maxFree {
+		b.free = append(b.free, data[:0])
+	}
+}
+
+// copyOf returns a copy of data, in old if that is large enough.
+func (b *buffers) copyOf(data, old []byte) []byte {
+	if cap(old) < len(data) {
+		b.put(old)
+		old = nil
+		if n := len(b.free); n > 0 && cap(b.free[n-1]) >= len(data) {
+			old, b.free = b.free[n-1], b.free[:n-1]
+		}
+	}
+	return append(old[:0], data...)
+}

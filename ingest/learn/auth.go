@@ -1,0 +1,202 @@
+package learn
+
+import (
+	"slices"
+	"strings"
+
+	"harken/har"
+	"harken/inventory/datatype"
+)
+
+// An authSet is the set of ways in which one request proved who it is from.
+type authSet uint16
+
+const (
+	authAPIKey authSet = 1 << iota
+	authHeader
+	authBasic
+	authBearer
+	authJWT
+	authMTLS
+	authSession
+)
+
+// names gives the published names, sorted.
+func (s authSet) names() []string {
+	if s == 0 {
+		return []string{"UNAUTHENTICATED"}
+	}
+	var names []string
+	for i, n := range [...]string{"API_KEY", "AUTHORIZATION_HEADER", "BASIC", "BEARER", "JWT", "MTLS", "SESSION_TOKEN"} {
+		if s&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// What the name of a header or cookie says.
+type nameClass uint8
+
+const (
+	nameAPIKey nameClass = 1 << iota
+	nameAuthorization
+	nameClientCert
+	nameSession
+	nameIgnored
+	nameCookie
+)
+
+// An authDetector finds how requests authenticate. It remembers what names say.
+type authDetector struct {
+	classes map[string]nameClass
+}
+
+// maxClasses bounds the names that are remembered.
+const maxClasses = 4096
+
+// add puts the set of a request into sets, which are distinct.
+func (d *authDetector) add(sets []authSet, e *har.Entry) []authSet {
+	s := d.find(e)
+	if slices.Contains(sets, s) {
+		return sets
+	}
+	return append(sets, s)
+}
+
+func (d *authDetector) find(e *har.Entry) authSet {
+	var s authSet
+	cookieJWT, headerJWT, cookies := false, false, false
+	for i := range e.Request.Headers {
+		h := &e.Request.Headers[i]
+		c := d.class(h.Name)
+		switch {
+		case c&nameIgnored != 0:
+			continue
+		case c&nameCookie != 0:
+			cookies = true
+			for pair := range strings.SplitSeq(h.Value, ";") {
+				name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+				s |= d.cookie(name, value, &cookieJWT)
+			}
+			continue
+		}
+		scheme := credentials(h.Value)
+		s |= scheme
+		if c&nameAPIKey != 0 {
+			s |= authAPIKey
+		}
+		if c&nameClientCert != 0 && h.Value != "" {
+			s |= authMTLS
+		}
+		if c&nameSession != 0 {
+			s |= authSession
+		}
+		if c&nameAuthorization != 0 && scheme == 0 {
+			s |= authHeader
+		}
+		if !headerJWT && !strings.EqualFold(h.Name, "authorization") {
+			headerJWT = isJWT(h.Value)
+		}
+	}
+	if !cookies {
+		for i := range e.Request.Cookies {
+			s |= d.cookie(e.Request.Cookies[i].Name, e.Request.Cookies[i].Value, &cookieJWT)
+		}
+	}
+	if cookieJWT || headerJWT {
+		s |= authJWT
+	}
+	return s
+}
+
+func (d *authDetector) cookie(name, value string, jwt *bool) authSet {
+	s := credentials(value)
+	*jwt = *jwt || isJWT(value)
+	if d.class(name)&nameSession != 0 {
+		s |= authSession
+	}
+	return s
+}
+
+// credentials recognizes "Bearer x" and "Basic x" in any header.
+func credentials(value string) authSet {
+	if len(value) < 7 || value[0]|0x20 != 'b' {
+		return 0
+	}
+	bearer := strings.EqualFold(value[:6], "bearer")
+	if !bearer && !strings.EqualFold(value[:5], "basic") {
+		return 0
+	}
+	if !twoFields(value) {
+		return 0
+	}
+	if bearer {
+		return authBearer
+	}
+	return authBasic
+}
+
+// twoFields reports whether a text has two fields between spaces.
+func twoFields(s string) bool {
+	_, rest, ok := strings.Cut(strings.TrimSpace(s), " ")
+	rest = strings.TrimLeft(rest, " ")
+	return ok && strings.IndexByte(rest, ' ') < 0
+}
+
+func isJWT(value string) bool {
+	return len(value) > 10 && strings.Count(value, ".") == 2 && datatype.OfText(value) == datatype.JWT
+}
+
+func (d *authDetector) class(name string) nameClass {
+	c, ok := d.classes[name]
+	if ok {
+		return c
+	}
+	if d.classes == nil || len(d.classes) >= maxClasses {
+		d.classes = map[string]nameClass{}
+	}
+	c = classify(strings.ToLower(name))
+	d.classes[strings.Clone(name)] = c
+	return c
+}
+
+func classify(name string) nameClass {
+	var c nameClass
+	switch {
+	case strings.HasPrefix(name, "x-akto-installer"):
+		return nameIgnored
+	case name == "cookie":
+		return nameCookie
+	case name == "authorization" || name == "auth":
+		c |= nameAuthorization
+	}
+	bare := strings.NewReplacer("_", "", "-", "").Replace(name)
+	if strings.Contains(bare, "apikey") || strings.Contains(bare, "passkey") {
+		c |= nameAPIKey
+	}
+	for _, n := range [...]string{"clientcert", "sslcert", "clientdn", "sslclientsdn", "sslclientverify", "forwardedclientcert"} {
+		if strings.Contains(bare, n) {
+			c |= nameClientCert
+		}
+	}
+	if sessionName(name) {
+		c |= nameSession
+	}
+	return c
+}
+
+// sessionName matches session, session_id, x-session-token and the like: the
+// whole name, or what follows a - or _ in it.
+func sessionName(name string) bool {
+	i := strings.LastIndex(name, "session")
+	if i < 0 || i > 0 && name[i-1] != '-' && name[i-1] != '_' {
+		return false
+	}
+	rest := name[i+len("session"):]
+	if rest != "" && strings.ContainsRune("_.-", rune(rest[0])) {
+		rest = rest[1:]
+		return rest == "id" || rest == "key" || rest == "token"
+	}
+	return rest == "" || rest == "id" || rest == "key" || rest == "token"
+}

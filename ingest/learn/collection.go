@@ -1,0 +1,300 @@
+package learn
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"harken/har"
+	"harken/ingest"
+	"harken/inventory"
+	"harken/inventory/datatype"
+	"harken/inventory/fault"
+	"harken/inventory/pathtmpl"
+
+	"cmp"
+	"slices"
+)
+
+// specialHost is the host of the collection for hosts that are not host names.
+const specialHost = "special_char_host"
+
+// maxHost is the length of the longest host name (RFC 1035, section 2.3.4) with a
+// port.
+const maxHost = 255 + len(":65535")
+
+// refresh is how long the state of a collection is believed.
+const refresh = 10 * time.Second
+
+// maxCollections bounds the collections that are remembered.
+const maxCollections = 50_000
+
+// A collection is what the learner knows of one.
+type collection struct {
+	account     int32
+	id          int32
+	deactivated bool
+	redact      bool
+	until       time.Time // when it is read again
+
+	set   *pathtmpl.Set // its endpoints; nil until needed
+	bytes int64         // of set, as counted in accounts.bytes
+	used  uint64        // for eviction
+}
+
+// accounts remembers collections, and the paths of those in use.
+type accounts struct {
+	stores inventory.Stores
+	now    func() time.Time
+	limit  int64 // for all sets
+
+	byHost map[hostKey]*collection
+	byID   map[idKey]*collection
+	bytes  int64
+	clock  uint64
+}
+
+type hostKey struct {
+	account int32
+	host    string
+}
+
+type idKey struct {
+	account, id int32
+}
+
+func newAccounts(stores inventory.Stores, now func() time.Time, limit int64) accounts {
+	a := accounts{stores: stores, now: now, limit: limit}
+	a.forget()
+	return a
+}
+
+// forget drops everything.
+func (a *accounts) forget() {
+	a.byHost, a.byID, a.bytes = map[hostKey]*collection{}, map[idKey]*collection{}, 0
+}
+
+// collectionOf returns the collection of a record: of its host if it is live
+// traffic to a named host, else the one that the record names. It waits for the
+// store; nil if ctx ended.
+func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, scheme, authority string) *collection {
+	id := r.Collection
+	host := ""
+	if hostMode(r.Source) {
+		raw := hostOf(e, authority)
+		if raw == "" {
+			raw = r.Host
+		}
+		var ip bool
+		if host, ip = normalizeHost(raw, scheme); ip {
+			id = 0
+		}
+	}
+	now := l.cfg.Now()
+	var c *collection
+	if host != "" {
+		c = l.accounts.byHost[hostKey{account, host}]
+	} else {
+		c = l.accounts.byID[idKey{account, id}]
+	}
+	if c != nil && now.Before(c.until) {
+		return c
+	}
+	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
+		c, err := l.accounts.load(ctx, account, host, id, now)
+		if err == nil {
+			return c
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("collection cannot be read, trying again", "account", account, "host", host, "collection", id, "err", err)
+		if !pause(ctx, delay) {
+			return nil
+		}
+	}
+}
+
+// load reads a collection, making it if there is none.
+func (a *accounts) load(ctx context.Context, account int32, host string, id int32, now time.Time) (*collection, error) {
+	store := a.stores.Account(account)
+	var c inventory.Collection
+	var err error
+	if host != "" {
+		c, err = store.HostCollection(ctx, host, now.Unix())
+	}
+	if k, _ := fault.Of(err); host == "" || err != nil && k == fault.Conflict {
+		c, err = store.EnsureCollection(ctx, id, now.Unix()) // also when no id is free for the host
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(a.byHost)+len(a.byID) >= maxCollections {
+		a.forget()
+	}
+	known := a.byID[idKey{account, c.ID}]
+	if known == nil {
+		known = &collection{account: account, id: c.ID}
+		a.byID[idKey{account, c.ID}] = known
+	}
+	known.deactivated, known.redact, known.until = c.Deactivated, c.Redact, now.Add(refresh)
+	if host != "" {
+		a.byHost[hostKey{account, strings.Clone(host)}] = known
+	}
+	return known, nil
+}
+
+// resolve returns the URL under which a request is known in its collection, and
+// whether it is a template; not ok if ctx ended.
+func (l *Learner) resolve(ctx context.Context, c *collection, e *har.Entry) (url string, template, ok bool) {
+	a := &l.accounts
+	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
+		err := a.loadSet(ctx, c)
+		if err == nil {
+			break
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("endpoints cannot be read, trying again", "account", c.account, "collection", c.id, "err", err)
+		if !pause(ctx, delay) {
+			return "", false, false
+		}
+	}
+	a.clock++
+	c.used = a.clock
+	url, template, isNew := c.set.Resolve(e.Request.Method, pathtmpl.Normalize(e.Request.URL))
+	if isNew {
+		a.account(c)
+	}
+	return url, template, true
+}
+
+func (a *accounts) loadSet(ctx context.Context, c *collection) error {
+	set := pathtmpl.NewSet(pathtmpl.Options{Semantic: semantic, MaxBytes: max(a.limit/2, 1<<20)})
+	err := a.stores.Account(c.account).Keys(ctx, c.id, func(k inventory.EndpointKey) error {
+		set.Add(k.Method, k.URL)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.set, c.bytes = set, 0
+	a.clock++
+	c.used = a.clock
+	a.account(c)
+	return nil
+}
+
+// account counts what a set has grown by, and drops the sets that were used least
+// recently when all are too large. A dropped set is read again from the store;
+// what is not stored yet resolves to the same URL without it.
+func (a *accounts) account(c *collection) {
+	n := c.set.Bytes()
+	a.bytes += n - c.bytes
+	c.bytes = n
+	if a.bytes <= a.limit {
+		return
+	}
+	var all []*collection
+	for _, o := range a.byID {
+		if o.set != nil && o != c {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(x, y *collection) int { return cmp.Compare(x.used, y.used) })
+	for _, o := range all {
+		if a.bytes <= a.limit*3/4 {
+			return
+		}
+		a.bytes -= o.bytes
+		o.set, o.bytes = nil, 0
+	}
+}
+
+// semantic reports whether a path segment has a type of its own.
+func semantic(segment string) bool {
+	switch datatype.OfText(segment) {
+	case datatype.Generic, datatype.Other:
+		return false
+	}
+	return true
+}
+
+// hostMode reports whether records of a source belong to the collection of their
+// host.
+func hostMode(source string) bool {
+	switch source {
+	case "MIRRORING", "SDK", "OTHER", "WIZ", "":
+		return true
+	}
+	return false
+}
+
+// hostOf returns the host that a request names.
+func hostOf(e *har.Entry, authority string) string {
+	for _, name := range [...]string{"host", "authority", ":authority"} {
+		if v, ok := har.HeaderValue(e.Request.Headers, name); ok && strings.TrimSpace(v) != "" {
+			return v
+		}
+	}
+	return authority
+}
+
+// origin returns scheme and authority of an absolute http URL.
+func origin(url string) (scheme, authority string) {
+	i := strings.Index(url, "://")
+	if i <= 0 || i > len("https") {
+		return "", ""
+	}
+	scheme, authority = url[:i], url[i+3:]
+	if j := strings.IndexAny(authority, "/?#"); j >= 0 {
+		authority = authority[:j]
+	}
+	return scheme, authority
+}
+
+// normalizeHost returns the name of the collection of a host; "" if the host has
+// none, and whether it is an IP address.
+func normalizeHost(host, scheme string) (name string, ip bool) {
+	host = strings.TrimSpace(strings.ToLower(host))
+	if isIP(host) {
+		return "", true
+	}
+	if scheme != "https" {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	if scheme != "http" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	switch {
+	case len(host) > maxHost || strings.ContainsAny(host, "<>%/?#[]@!$&'()*+,;="):
+		return specialHost, false
+	case !hasLetter(host):
+		return "", false
+	}
+	return host, false
+}
+
+// isIP reports whether a host, with or without a port, is an address.
+func isIP(host string) bool {
+	if host == "" || host[0] != '[' && host[len(host)-1] > '9' && !strings.Contains(host, ":") {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	if _, err := netip.ParseAddrPort(host); err == nil {
+		return true
+	}
+	inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	_, err := netip.ParseAddr(inner)
+	return err == nil
+}
+
+// hasLetter reports whether a lower-case text has a letter that has two cases.
+func hasLetter(s string) bool {
+	for i := range len(s) {
+		if 'a' <= s[i] && s[i] <= 'z' {
+			return true
+		}
+	}
+	return strings.ToUpper(s) != s
+}

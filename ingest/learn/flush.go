@@ -1,0 +1,232 @@
+package learn
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"harken/inventory"
+)
+
+// An update should keep the writer of the store for at most this long, so that
+// writes of the API come in between.
+const maxTransaction = 50 * time.Millisecond
+
+// Bounds of the work in one update; see aggregate.work.
+const (
+	startBudget = 1500
+	minBudget   = 100
+	maxBudget   = 10_000
+)
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	maxBackoff   = 5 * time.Second
+)
+
+// A landing is the outcome of a flush.
+type landing struct {
+	from *aggregate
+	took time.Duration // of the transaction
+	err  error         // the grace after the end was over
+}
+
+// fly starts to store the aggregate, and a new one.
+func (l *Learner) fly(ctx context.Context) {
+	a := l.now
+	l.now = newAggregate()
+	l.flying = true
+	go func() { l.landed <- l.flush(ctx, a) }() // drain waits for it
+}
+
+// land takes the outcome of a flush.
+func (l *Learner) land(r *landing) {
+	l.flying = false
+	if r.err == nil {
+		l.adapt(r)
+	}
+	l.pool.take(r.from)
+}
+
+// adapt keeps updates near maxTransaction, whatever the machine and the store.
+func (l *Learner) adapt(r *landing) {
+	switch {
+	case r.took > maxTransaction:
+		l.budget = max(minBudget, int(float64(l.budget)*0.8*float64(maxTransaction)/float64(r.took)))
+	case r.took < maxTransaction/2 && r.from.work() >= l.budget:
+		l.budget = min(maxBudget, l.budget+l.budget/4)
+	}
+}
+
+// flush stores an aggregate and acknowledges its batches.
+func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
+	start := time.Now()
+	u := a.update()
+	took, err := l.apply(ctx, u)
+	if err != nil {
+		return &landing{from: a, err: err}
+	}
+	l.metrics.flush.Observe(time.Since(start).Seconds())
+	l.mu.Lock()
+	for m, seq := range u.Marks {
+		l.stored[m] = max(l.stored[m], seq)
+	}
+	l.mu.Unlock()
+	l.notify()
+	for partition, ack := range a.acks {
+		// A batch that is not acknowledged comes again, and its mark says that
+		// it was learned: nothing is lost or doubled.
+		if err := ack(ctx); err != nil && ctx.Err() == nil {
+			l.log.Warn("batch not acknowledged", "partition", partition, "err", err)
+		}
+	}
+	return &landing{from: a, took: took}
+}
+
+// apply tries until the store takes the update. After an error it asks the store
+// whether it has the update nevertheless: an answer may be lost on its way.
+func (l *Learner) apply(ctx context.Context, u *inventory.Update) (took time.Duration, err error) {
+	if len(u.Accounts) == 0 && len(u.Marks) == 0 {
+		return 0, nil // repeats only
+	}
+	delay := firstBackoff
+	for tries := 1; ; tries++ {
+		start := time.Now()
+		err := l.cfg.Stores.Apply(ctx, u)
+		if err == nil || l.isStored(ctx, u) {
+			if tries > 1 {
+				l.log.Info("store took the update", "tries", tries)
+			}
+			return time.Since(start), nil
+		}
+		l.metrics.storeErrors.Inc()
+		if tries == 1 || delay == maxBackoff {
+			l.log.Warn("store refused the update, trying again", "tries", tries, "err", err)
+		}
+		if !pause(ctx, delay) {
+			return 0, fmt.Errorf("learn: the last records were not stored and come again: %w", err)
+		}
+		delay = min(2*delay, maxBackoff)
+	}
+}
+
+func (l *Learner) isStored(ctx context.Context, u *inventory.Update) bool {
+	if len(u.Marks) == 0 {
+		return false
+	}
+	have, err := l.cfg.Stores.Marks(ctx)
+	if err != nil {
+		return false
+	}
+	for m, seq := range u.Marks {
+		if at, ok := have[m]; !ok || at < seq {
+			return false
+		}
+	}
+	return true
+}
+
+// pause waits about d; false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d/2 + rand.N(d/2)) //nolint:gosec // not a secret
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// drain stores what was learned when no more comes.
+func (l *Learner) drain(ctx context.Context) error {
+	if l.flying {
+		r := <-l.landed
+		l.land(r)
+		if r.err != nil {
+			return r.err
+		}
+	}
+	if !l.now.waiting() {
+		return nil
+	}
+	r := l.flush(ctx, l.now)
+	return r.err
+}
+
+// loadMarks reads how far the logs were learned, waiting for the store.
+func (l *Learner) loadMarks(ctx context.Context) (map[inventory.Mark]int64, error) {
+	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
+		marks, err := l.cfg.Stores.Marks(ctx)
+		if err == nil {
+			return maps.Clone(marks), nil
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("store cannot be read, trying again", "err", err)
+		if !pause(ctx, delay) {
+			return nil, fmt.Errorf("learn: read marks: %w", err)
+		}
+	}
+}
+
+// A waiter waits for a mark.
+type waiter struct {
+	mark inventory.Mark
+	seq  int64
+	done chan struct{}
+}
+
+// WaitFor returns when the store has the record with a sequence, or a later one,
+// of a log and partition; or ctx.Err(). It makes the learner store that record as
+// soon as it has seen it. The record need not be in the log yet.
+func (l *Learner) WaitFor(ctx context.Context, mark inventory.Mark, seq int64) error {
+	w := &waiter{mark: mark, seq: seq, done: make(chan struct{})}
+	l.mu.Lock()
+	if at, ok := l.stored[mark]; ok && at >= seq {
+		l.mu.Unlock()
+		return nil
+	}
+	l.waiters[w] = struct{}{}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.waiters, w)
+		l.mu.Unlock()
+	}()
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// notify ends the waits for what is stored.
+func (l *Learner) notify() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.waiters {
+		if at, ok := l.stored[w.mark]; ok && at >= w.seq {
+			delete(l.waiters, w)
+			close(w.done)
+		}
+	}
+}
+
+// awaited reports whether someone waits for what the aggregate holds.
+func (l *Learner) awaited() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.waiters {
+		if at, ok := l.now.marks[w.mark]; ok && at >= w.seq {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,285 @@
+// Package learn is the learner: it takes records from a source, drops those that
+// do not count, merges what the others teach into observations of endpoints, and
+// hands these to a store together with how far each log was read, so that every
+// record counts exactly once. It does not know how records travel or how a store
+// keeps things, and merging look-alike static paths is not here.
+package learn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"harken/ingest"
+	"harken/inventory"
+)
+
+// The defaults of Config.
+const (
+	DefaultFlushEvery   = 500 * time.Millisecond
+	DefaultFlushRecords = 8192
+	DefaultCacheBytes   = 64 << 20
+)
+
+// finalFlush is how long the last flush may take after the context is done.
+const finalFlush = 5 * time.Second
+
+// A Config says where a Learner takes records and where it puts what it learned.
+type Config struct {
+	Source ingest.Source
+	Stores inventory.Stores
+
+	Log        *slog.Logger          // nil discards
+	Now        func() time.Time      // nil is time.Now
+	Registerer prometheus.Registerer // nil keeps the metrics to itself
+
+	// CacheBytes bounds, approximately, what is kept in memory: known paths of
+	// the collections in use, observations not stored yet. Zero is
+	// DefaultCacheBytes.
+	CacheBytes int64
+	// FlushEvery is how long a record waits at most before it is stored, 5 s at
+	// most; zero is DefaultFlushEvery. FlushRecords is how many records are
+	// stored in one update at most; zero is DefaultFlushRecords.
+	FlushEvery   time.Duration
+	FlushRecords int
+
+	// Redact turns a record of a redacted collection into the sample to keep.
+	// Nil keeps no samples of such collections.
+	Redact func(r *ingest.Record) ([]byte, error)
+}
+
+// A Learner learns from one source until its context is done.
+type Learner struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+
+	// Of the goroutine of Run.
+	accounts accounts
+	work     worker
+	now      *aggregate // what is being learned
+	read     map[inventory.Mark]int64
+	flying   bool          // an update is on its way to the store
+	landed   chan *landing // its outcome
+	budget   int           // the work that one update may make; see adapt
+	pool     buffers
+	finished bool // no more records come: flush what is there
+
+	mu      sync.Mutex
+	stored  map[inventory.Mark]int64
+	waiters map[*waiter]struct{}
+	poke    chan struct{} // a waiter came
+	stale   chan struct{} // Forget was called
+}
+
+// New checks the configuration and makes a Learner.
+func New(cfg Config) (*Learner, error) {
+	switch {
+	case cfg.Source == nil:
+		return nil, errors.New("learn: no source")
+	case cfg.Stores == nil:
+		return nil, errors.New("learn: no stores")
+	case cfg.FlushEvery < 0 || cfg.FlushEvery > 5*time.Second:
+		return nil, fmt.Errorf("learn: flush every %s: want at most 5s", cfg.FlushEvery)
+	case cfg.FlushRecords < 0:
+		return nil, fmt.Errorf("learn: flush after %d records: want a positive number", cfg.FlushRecords)
+	case cfg.CacheBytes < 0:
+		return nil, fmt.Errorf("learn: cache of %d bytes: want a positive number", cfg.CacheBytes)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.FlushEvery == 0 {
+		cfg.FlushEvery = DefaultFlushEvery
+	}
+	if cfg.FlushRecords == 0 {
+		cfg.FlushRecords = DefaultFlushRecords
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = DefaultCacheBytes
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("learn: %w", err)
+	}
+	return &Learner{
+		cfg: cfg, log: cfg.Log, metrics: m,
+		accounts: newAccounts(cfg.Stores, cfg.Now, cfg.CacheBytes/2),
+		now:      newAggregate(),
+		landed:   make(chan *landing, 1),
+		budget:   startBudget,
+		stored:   map[inventory.Mark]int64{},
+		waiters:  map[*waiter]struct{}{},
+		poke:     make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1),
+	}, nil
+}
+
+// Forget makes the learner read collections and their endpoints again before it
+// learns more: for what changed other than by learning, as when a collection was
+// deactivated, redacted or deleted. It may be called from any goroutine.
+func (l *Learner) Forget() {
+	select {
+	case l.stale <- struct{}{}:
+	default:
+	}
+}
+
+// Run learns until ctx is done, then stores what it has, waiting a few seconds at
+// most, and returns nil. It returns an error if the source fails, or if the last
+// records could not be stored: they were not acknowledged and come again. An
+// outage of the store is waited for. Run is called once.
+func (l *Learner) Run(ctx context.Context) error {
+	marks, err := l.loadMarks(ctx)
+	if err != nil {
+		return err
+	}
+	l.read = marks
+	l.mu.Lock()
+	for m, seq := range marks {
+		l.stored[m] = seq
+	}
+	l.mu.Unlock()
+	l.notify()
+
+	// Updates outlive ctx by a grace, so that what was read is stored.
+	flushCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finalFlush, cancel) })()
+
+	f := fetcher{source: l.cfg.Source, batches: make(chan ingest.Batch), done: make(chan struct{})}
+	fetchCtx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	var fetchErr error
+	wg.Go(func() { fetchErr = f.run(fetchCtx) })
+	l.loop(ctx, flushCtx, &f)
+	stop()
+	wg.Wait()
+
+	if err := l.drain(flushCtx); err != nil {
+		return err
+	}
+	if fetchErr != nil && ctx.Err() == nil {
+		return fmt.Errorf("learn: %w", fetchErr)
+	}
+	return nil
+}
+
+// A fetcher calls Next in a goroutine of its own, so that time can pass while it
+// blocks. It does not call Next again before the records of the last batch were
+// learned, as they are valid only until then.
+type fetcher struct {
+	source  ingest.Source
+	batches chan ingest.Batch // closed at the end
+	done    chan struct{}     // the batch was learned
+}
+
+func (f *fetcher) run(ctx context.Context) error {
+	defer close(f.batches)
+	for {
+		b, err := f.source.Next(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case f.batches <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// loop learns batches and starts flushes until ctx or the source ends.
+func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
+	timer := time.NewTimer(l.cfg.FlushEvery)
+	defer timer.Stop()
+	due := false
+	for {
+		if !l.flying && l.now.waiting() && (due || l.full() || l.awaited()) {
+			l.fly(flushCtx)
+			due = false
+			timer.Reset(l.cfg.FlushEvery)
+		}
+		select {
+		case b, ok := <-f.batches:
+			if !ok {
+				return
+			}
+			empty := !l.now.waiting()
+			if !l.learnBatch(ctx, flushCtx, &b) {
+				return
+			}
+			if empty { // the wait is counted from the first record
+				due = false
+				timer.Reset(l.cfg.FlushEvery)
+			}
+			select {
+			case f.done <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		case <-timer.C:
+			due = true
+		case r := <-l.landed:
+			l.land(r)
+		case <-l.poke:
+		case <-l.stale:
+			l.accounts.forget()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// learnBatch learns the records of a batch, waiting for the store when there is
+// more than one update may hold. It reports false when ctx ended on the way; the
+// rest of the batch then comes again.
+func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) bool {
+	start := time.Now()
+	for _, r := range b.Records {
+		if l.full() && !l.rotate(ctx, flushCtx) {
+			return false
+		}
+		if !l.learnRecord(ctx, b.Partition, r) {
+			return false
+		}
+	}
+	if b.Ack != nil {
+		l.now.acks[b.Partition] = b.Ack
+	}
+	l.metrics.batch.Observe(time.Since(start).Seconds())
+	return true
+}
+
+// rotate starts the flush of a full aggregate, after the one before it.
+func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
+	if l.flying {
+		select {
+		case r := <-l.landed:
+			l.land(r)
+		case <-ctx.Done():
+			return false
+		}
+	}
+	l.fly(flushCtx)
+	return true
+}
+
+// full reports whether the aggregate has to be stored before more is learned.
+func (l *Learner) full() bool {
+	a := l.now
+	return a.records >= l.cfg.FlushRecords || a.work() >= l.budget || a.bytes >= l.cfg.CacheBytes/4
+}
