@@ -176,7 +176,7 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return out.Write(r.Data) // as it came: most of a download is copied and never decoded
 	}
 	var e har.Entry
-	if err := decodeRecord(r, &e); err != nil {
+	if err := r.DecodeEntry(&e); err != nil {
 		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
 	}
 	if d.endpoint != nil {
@@ -191,17 +191,6 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return out.Write(r.Data)
 	}
 	return out.Write(har.AppendEntry(nil, &e))
-}
-
-func decodeRecord(r *ingest.Record, e *har.Entry) error {
-	if r.Form == ingest.FormHAR {
-		return har.DecodeEntry(r.Data, e)
-	}
-	got, err := r.Entry()
-	if err == nil {
-		*e = *got
-	}
-	return err
 }
 
 // collectionOf says in which collection a record belongs: live traffic in that of

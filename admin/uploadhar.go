@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -203,24 +202,19 @@ func (h *harImport) flush(ctx context.Context) error {
 }
 
 // record encodes an entry as ours: whatever it says of itself, it is an upload
-// into this collection of this account.
+// into this collection of this account, and a new record.
 func (h *harImport) record(e *har.Entry) *ingest.Record {
 	now := h.api.cfg.Now()
 	if e.Started.IsZero() {
 		e.Started = now
 	}
-	id := ingest.NewID(now)
-	meta := har.Meta{}
-	if e.Harken != nil {
-		meta = *e.Harken
+	if e.Harken == nil {
+		e.Harken = &har.Meta{}
 	}
-	meta.ID, meta.Account, meta.Collection, meta.Source = id.String(), strconv.Itoa(int(h.caller.Account)), h.collection, h.source
-	meta.Direction = cmp.Or(meta.Direction, "1")
-	e.Harken = &meta
-	return &ingest.Record{
-		ID: id, Account: meta.Account, Collection: h.collection, Source: h.source, Direction: meta.Direction,
-		Host: entryHost(e), Time: e.Started, Flags: ingest.ParseFlags(meta.Flags), Form: ingest.FormHAR, Data: har.AppendEntry(nil, e),
-	}
+	m := e.Harken
+	m.ID, m.Account, m.Collection, m.Source = "", strconv.Itoa(int(h.caller.Account)), h.collection, h.source
+	m.Direction = cmp.Or(m.Direction, "1")
+	return ingest.NewRecord(e, now)
 }
 
 // dropBodies cuts both bodies of an entry and says so in its flags.
@@ -237,13 +231,4 @@ func dropBodies(e *har.Entry) {
 		m.Flags = append(m.Flags, har.FlagResponseTruncated)
 	}
 	e.WebSocketMessages = nil
-}
-
-// entryHost is the host that a request was for, in lower case, with its port.
-func entryHost(e *har.Entry) string {
-	if u, err := url.Parse(e.Request.URL); err == nil && u.Host != "" {
-		return strings.ToLower(u.Host)
-	}
-	host, _ := har.HeaderValue(e.Request.Headers, "host")
-	return strings.ToLower(strings.TrimSpace(host))
 }

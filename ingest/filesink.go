@@ -37,7 +37,7 @@ var (
 // OpenHARFile opens or makes the HAR file at path; entries go behind those that
 // are there.
 func OpenHARFile(path string) (*HARFile, error) {
-	f, err := har.OpenFile(path)
+	f, err := har.OpenFile(path, har.Head{})
 	if err != nil {
 		return nil, err
 	}
