@@ -258,13 +258,14 @@ func (f fields) decode(into any) error {
 }
 
 func absent(v reflect.Value) bool {
-	if n, ok := v.Interface().(Int); ok {
-		return !n.Set
+	switch p := v.Addr().Interface().(type) {
+	case *Int:
+		return !p.Set
+	case *Bool:
+		return !p.Set
+	default:
+		return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() != reflect.Slice && v.IsZero()
 	}
-	if b, ok := v.Interface().(Bool); ok {
-		return !b.Set
-	}
-	return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() != reflect.Slice && v.IsZero()
 }
 
 func (in field) set(v reflect.Value) error {
@@ -274,7 +275,7 @@ func (in field) set(v reflect.Value) error {
 	if bytes.Equal(in.raw, []byte("null")) {
 		return nil
 	}
-	if l, ok := v.Addr().Interface().(lenient); ok {
+	if l, ok := reflect.TypeAssert[lenient](v.Addr()); ok {
 		return l.UnmarshalJSON(in.raw)
 	}
 	if err := json.Unmarshal(in.raw, v.Addr().Interface()); err != nil {

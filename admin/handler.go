@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -63,11 +62,9 @@ func (a *API) Handler() http.Handler {
 // noMethod answers a known path with another verb: preflights of allowed origins,
 // OPTIONS, and mistakes.
 func (a *API) noMethod(w http.ResponseWriter, r *http.Request, verb string) {
-	allow := verb + ", OPTIONS"
-	if verb == http.MethodGet {
+	allow := "POST, OPTIONS"
+	if verb != http.MethodPost {
 		allow = "GET, HEAD, OPTIONS"
-	} else if verb == "" {
-		allow = "GET, HEAD, OPTIONS" // a mounted tree
 	}
 	w.Header().Set("Allow", allow)
 	if r.Method == http.MethodOptions {
@@ -111,27 +108,30 @@ func orOK(h http.Handler) http.Handler {
 // metrics are for a loopback client or an API key: they name hosts and counts.
 // A request that came through a proxy on this machine is not from loopback.
 func (a *API) metrics() http.Handler {
+	rt := &route{path: "/metrics", needs: needs(auth.Metrics, auth.Read)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{w: w, r: r, route: &route{path: "/metrics", needs: needs(auth.Metrics, auth.Read)}}
-		peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-		near := peer.Addr().Unmap().IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
-		if !near {
-			caller, err := a.caller(r, c.route.path)
-			if err == nil && caller.Key == nil {
-				err = fault.New(fault.Denied, "metrics need an API key")
-			}
-			if err == nil {
-				err = caller.Check(c.route.needs)
-			}
-			if err != nil {
-				a.commonHeaders(c)
-				a.fail(c, err)
-				return
-			}
-		}
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		a.cfg.Metrics.ServeHTTP(w, r)
+		a.serveMetrics(&call{w: w, r: r, route: rt})
 	})
+}
+
+func (a *API) serveMetrics(c *call) {
+	c.w.Header().Set("X-Content-Type-Options", "nosniff")
+	near := peerAddr(c.r).IsLoopback() && c.r.Header.Get("X-Forwarded-For") == "" && c.r.Header.Get("Forwarded") == ""
+	if !near {
+		caller, err := a.caller(c.r, c.route.path)
+		if err == nil && caller.Key == nil {
+			err = fault.New(fault.Denied, "metrics need an API key")
+		}
+		if err == nil {
+			err = caller.Check(c.route.needs)
+		}
+		if err != nil {
+			a.commonHeaders(c)
+			a.fail(c, err)
+			return
+		}
+	}
+	a.cfg.Metrics.ServeHTTP(c.w, c.r)
 }
 
 // allowOrigin lets scripts of a configured origin read the answer. Cookies are

@@ -72,14 +72,14 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (auth.User, error) 
 	return db.user(ctx, "u.email = ?", email)
 }
 
+const userQuery = `SELECT u.id, u.email, u.name, u.password, u.created, u.last_login, m.account, a.name, m.is_default
+	FROM auth_users u LEFT JOIN auth_members m ON m.user = u.id LEFT JOIN auth_accounts a ON a.id = m.account WHERE `
+
 // user reads a user and the memberships in one statement, so that both are of
 // one moment.
 func (db *DB) user(ctx context.Context, where string, arg any) (auth.User, error) {
 	var u auth.User
-	rows, err := db.r.QueryContext(ctx, `SELECT u.id, u.email, u.name, u.password, u.created, u.last_login,
-		m.account, a.name, m.is_default FROM auth_users u
-		LEFT JOIN auth_members m ON m.user = u.id LEFT JOIN auth_accounts a ON a.id = m.account
-		WHERE `+where+" ORDER BY m.account", arg)
+	rows, err := db.r.QueryContext(ctx, userQuery+where+" ORDER BY m.account", arg)
 	if err != nil {
 		return u, fmt.Errorf("read user: %w", err)
 	}
@@ -172,7 +172,7 @@ func addUser(ctx context.Context, tx *sql.Tx, u auth.User) (auth.User, error) {
 func freeID(ctx context.Context, tx *sql.Tx, table string, want int32) (int32, error) {
 	for id := want; ; id++ {
 		var taken bool
-		q := "SELECT EXISTS (SELECT 1 FROM " + table + " WHERE id = ?)" //nolint:gosec // table is one of our constants
+		q := "SELECT EXISTS (SELECT 1 FROM " + table + " WHERE id = ?)"
 		if err := tx.QueryRowContext(ctx, q, id).Scan(&taken); err != nil {
 			return 0, err
 		}
