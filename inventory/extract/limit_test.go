@@ -29,7 +29,7 @@ func count(t *testing.T, contentType, body string) (n int, skipped uint64) {
 			}
 		}
 	})
-	if d := time.Since(start); d > 20*time.Second {
+	if d := time.Since(start); d > time.Minute {
 		t.Errorf("it took %v", d)
 	}
 	runtime.ReadMemStats(&after)

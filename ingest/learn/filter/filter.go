@@ -17,20 +17,21 @@ const (
 	ContentType = "content_type" // the request sends a script or a picture
 )
 
-// sourcePostman is the source of imported Postman collections, whose requests
-// may have no response.
+// sourcePostman is the source of imported Postman collections: a saved response
+// is what its author wanted to keep, whatever its status, and a request may have
+// none.
 const sourcePostman = "POSTMAN"
 
 // Keep reports whether the inventory learns from an entry of the source, and if
 // not, the rule that drops it. Successful exchanges are kept, status 200 to 299
-// and 302; a source of POSTMAN also without a response. Dropped are exchanges
+// and 302; those of source POSTMAN whatever their status. Dropped are exchanges
 // that carry the header x-akto-ignore with any value, OPTIONS, paths that end
 // like static files (.js, .png; not .json, which APIs use), and requests whose
 // content type has "javascript" or "png" in it. The first rule in that order
 // gives the name.
 func Keep(e *har.Entry, source string) (keep bool, rule string) {
 	status := e.Response.Status
-	if (status < 200 || status > 299) && status != 302 && (source != sourcePostman || status > 0) {
+	if (status < 200 || status > 299) && status != 302 && source != sourcePostman {
 		return false, Status
 	}
 	if _, ok := header(e.Request.Headers, "x-akto-ignore"); ok {

@@ -1,0 +1,80 @@
+// Command harken-proxy records HTTP traffic: it is the recorder beside a client
+// or a service, and sends what it saw to Kafka, to a control plane, or to a HAR
+// or ndjson file.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"harken/internal/flagenv"
+	"harken/internal/wire"
+)
+
+// version is set by the release build.
+var version = "dev"
+
+const name = "harken-proxy"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once, as without a handler.
+	context.AfterFunc(ctx, stop)
+	os.Exit(dispatch(ctx, os.Args[1:]))
+}
+
+// dispatch runs the sub-command and returns the exit status.
+func dispatch(ctx context.Context, args []string) int {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	var err error
+	status := 0
+	switch command {
+	case "version", "-version", "--version":
+		fmt.Println(name, version)
+	case "ca":
+		err = caCommand(ctx, args[1:])
+	case "har":
+		status, err = harCommand(args[1:])
+	case "run":
+		status, err = runCommand(ctx, args[1:])
+	default:
+		err = serveCommand(ctx, args)
+	}
+	if errors.Is(err, errShown) {
+		return status
+	}
+	if err != nil {
+		return wire.Fail(name, err)
+	}
+	return status
+}
+
+// errShown ends a command that has printed its help.
+var errShown = errors.New("shown")
+
+// parse parses flags. Help is printed and gives errShown.
+func parse(s *flagenv.Set, args []string) error {
+	err := s.Parse(args)
+	if errors.Is(err, flagenv.ErrHelp) {
+		if err := s.Usage(os.Stdout, errors.Is(err, flagenv.ErrHelpAll)); err != nil {
+			return err
+		}
+		return errShown
+	}
+	return err
+}
+
+// noArgs refuses what stands behind the flags.
+func noArgs(s *flagenv.Set) error {
+	if rest := s.Args(); len(rest) > 0 {
+		return &flagenv.Error{Flag: rest[0], Unknown: true, Accepted: "see " + name + " -h"}
+	}
+	return nil
+}
