@@ -1,3 +1,71 @@
 // Package auth knows who uses the control API and what they may do: users, roles,
-// API keys and sessions. It does not know HTTP.
+// API keys and sessions, how their secrets are made, hashed and checked, and
+// which part of the inventory a caller sees. It does not know HTTP, and it
+// leaves storing to the implementers of its small store interfaces.
 package auth
+
+import "context"
+
+// A Store keeps everything of this package.
+type Store interface {
+	UserStore
+	KeyStore
+	SessionStore
+}
+
+// A UserStore keeps organizations, accounts, users and what they may do. What
+// is not there is fault.NotFound. It is safe for concurrent use.
+type UserStore interface {
+	// HasUsers says whether any user exists.
+	HasUsers(ctx context.Context) (bool, error)
+	// Install stores the first organization, account, user, grant and API key:
+	// all of them, or, when any user exists already, nothing and false.
+	Install(ctx context.Context, in *Installation) (bool, error)
+	// User returns a user with all memberships.
+	User(ctx context.Context, id int32) (User, error)
+	// UserByEmail is User by e-mail address, in any letter case.
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// SetPassword replaces the password hash of a user.
+	SetPassword(ctx context.Context, id int32, hash string) error
+	// RecordLogin stores the time (Unix seconds) of a user's latest login.
+	RecordLogin(ctx context.Context, id int32, at int64) error
+	// Grant returns what a user may do in an account; a user without an entry
+	// there is fault.NotFound.
+	Grant(ctx context.Context, user, account int32) (Grant, error)
+	// PutGrant stores g in place of what the user may do in that account now.
+	PutGrant(ctx context.Context, g Grant) error
+	// AddUser stores a user under u.ID or the next free id above it, joins the
+	// accounts of u.Accounts, and returns what was stored. An e-mail address
+	// that is taken is fault.Conflict.
+	AddUser(ctx context.Context, u User) (User, error)
+	// Organization returns the organization that an account belongs to.
+	Organization(ctx context.Context, account int32) (Organization, error)
+}
+
+// A KeyStore keeps API keys by the hash of their token. It is safe for
+// concurrent use.
+type KeyStore interface {
+	// Key returns the key whose token has a hash, or fault.NotFound.
+	Key(ctx context.Context, hash Hash) (APIKey, error)
+	// AddKey stores a key under k.ID or the next free id above it, and returns
+	// what was stored.
+	AddKey(ctx context.Context, k APIKey) (APIKey, error)
+}
+
+// A SessionStore keeps login sessions by the hash of their id. It is safe for
+// concurrent use.
+type SessionStore interface {
+	// AddSession stores s.
+	AddSession(ctx context.Context, s Session) error
+	// Session returns the session whose id has a hash, or fault.NotFound.
+	Session(ctx context.Context, id Hash) (Session, error)
+	// TouchSession moves the last use (Unix seconds) of a session forward.
+	TouchSession(ctx context.Context, id Hash, at int64) error
+	// DeleteSession removes a session; one that is gone is no error.
+	DeleteSession(ctx context.Context, id Hash) error
+	// DeleteSessionsOf removes every session of a user.
+	DeleteSessionsOf(ctx context.Context, user int32) error
+	// DeleteIdleSessions removes the sessions last used before a time (Unix
+	// seconds) and returns how many those were.
+	DeleteIdleSessions(ctx context.Context, before int64) (int64, error)
+}

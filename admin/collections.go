@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"regexp"
+
+	"harken/admin/auth"
+	"harken/inventory"
+	"harken/inventory/fault"
+)
+
+// collection is the Collection object of the published API.
+type collection struct {
+	ID                       int32            `json:"id"`
+	Name                     string           `json:"name"`
+	DisplayName              string           `json:"displayName"`
+	Description              *string          `json:"description"`
+	StartTS                  int64            `json:"startTs"`
+	HostName                 *string          `json:"hostName"`
+	VxlanID                  int32            `json:"vxlanId"`
+	URLs                     []string         `json:"urls"`
+	URLsCount                int              `json:"urlsCount"`
+	Redact                   bool             `json:"redact"`
+	SampleCollectionsDropped bool             `json:"sampleCollectionsDropped"`
+	Deactivated              bool             `json:"deactivated"`
+	IsOutOfTestingScope      bool             `json:"isOutOfTestingScope"`
+	Automated                bool             `json:"automated"`
+	Type                     *string          `json:"type"`
+	Conditions               *[]any           `json:"conditions"`
+	TagsList                 *[]inventory.Tag `json:"tagsList"`
+	EnvType                  *[]inventory.Tag `json:"envType"`
+	AccessType               *string          `json:"accessType"`
+}
+
+func toCollection(c *inventory.Collection) collection {
+	out := collection{
+		ID: c.ID, Name: c.Name, DisplayName: c.DisplayName(), Description: orNull(c.Description), StartTS: c.StartTS,
+		HostName: orNull(c.HostName), VxlanID: c.VxlanID, URLs: []string{}, URLsCount: c.URLsCount, Redact: c.Redact,
+		SampleCollectionsDropped: c.SampleCollectionsDropped, Deactivated: c.Deactivated, IsOutOfTestingScope: c.OutOfTestingScope,
+		Automated: c.Automated, Type: orNull(c.Type), AccessType: orNull(c.AccessType),
+	}
+	tags := c.Tags
+	if env := inventory.EnvType(c.HostName); len(tags) == 0 && env != "" {
+		tags = []inventory.Tag{{LastUpdatedTS: c.StartTS, KeyName: inventory.KeyEnvType, Value: env, Source: "AKTO"}}
+	}
+	if len(tags) > 0 {
+		out.TagsList, out.EnvType = &tags, &tags
+	}
+	return out
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+type createCollectionRequest struct {
+	CollectionName string `json:"collectionName" api:"required"`
+}
+
+type createCollectionResponse struct {
+	APICollections  []collection `json:"apiCollections"`
+	CollectionName  string       `json:"collectionName"`
+	APICollectionID int32        `json:"apiCollectionId"`
+}
+
+func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCollectionRequest) (createCollectionResponse, error) {
+	col, err := a.addCollection(ctx, c, in.CollectionName)
+	if err != nil {
+		return createCollectionResponse{}, err
+	}
+	return createCollectionResponse{
+		APICollections: []collection{toCollection(&col)}, CollectionName: in.CollectionName, APICollectionID: col.ID,
+	}, nil
+}
+
+// addCollection makes a collection with a name, and lets its maker see it.
+func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string) (inventory.Collection, error) {
+	col, err := inventory.NewCollection(name)
+	if err != nil {
+		return col, err
+	}
+	col.StartTS = a.cfg.Now().Unix()
+	col.ID = int32(col.StartTS) //nolint:gosec // ids are seconds until 2038, as published
+	if col, err = c.Store.AddCollection(ctx, col); err != nil || !c.Restricted() {
+		return col, err
+	}
+	c.Grant.Collections = append(c.Grant.Collections, col.ID)
+	return col, a.cfg.Users.PutGrant(ctx, c.Grant)
+}
+
+type getAllCollectionsRequest struct {
+	NameRegex     string `json:"nameRegex"`
+	HostNameRegex string `json:"hostNameRegex"`
+}
+
+type getAllCollectionsResponse struct {
+	APICollections []collection `json:"apiCollections"`
+}
+
+func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCollectionsRequest) (getAllCollectionsResponse, error) {
+	out := getAllCollectionsResponse{APICollections: []collection{}}
+	name, err := compile("nameRegex", in.NameRegex)
+	if err != nil {
+		return out, err
+	}
+	host, err := compile("hostNameRegex", in.HostNameRegex)
+	if err != nil {
+		return out, err
+	}
+	all, err := c.Store.Collections(ctx)
+	if err != nil {
+		return out, err
+	}
+	for i := range all {
+		if name.MatchString(cmp.Or(all[i].Name, all[i].DisplayName())) && host.MatchString(all[i].HostName) {
+			out.APICollections = append(out.APICollections, toCollection(&all[i]))
+		}
+	}
+	return out, nil
+}
+
+// compile reads a regular expression that matches anywhere; the empty one
+// matches all. Those of package regexp take linear time, so users may bring them.
+func compile(field, s string) (*regexp.Regexp, error) {
+	if len(s) > 1000 {
+		return nil, fault.New(fault.Invalid, "%s: is longer than 1000 bytes", field)
+	}
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "%s: is not a regular expression", field)
+	}
+	return re, nil
+}
+
+// findCollection returns the collection that a field names by id.
+func findCollection(ctx context.Context, c *auth.Caller, field string, id int64) (inventory.Collection, error) {
+	unknown := fault.New(fault.NotFound, "%s: no collection with the id %d", field, id)
+	if id < math.MinInt32 || id > math.MaxInt32 {
+		return inventory.Collection{}, unknown
+	}
+	col, err := c.Store.Collection(ctx, int32(id))
+	if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {
+		return col, unknown
+	}
+	return col, err
+}
+
+// activeCollection is findCollection for what is closed to deactivated ones.
+func activeCollection(ctx context.Context, c *auth.Caller, field string, id int64) (inventory.Collection, error) {
+	col, err := findCollection(ctx, c, field, id)
+	if err == nil && col.Deactivated {
+		err = fault.New(fault.Denied, "the collection %s is deactivated", col.DisplayName())
+	}
+	return col, err
+}

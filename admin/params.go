@@ -1,0 +1,116 @@
+package admin
+
+import (
+	"context"
+	"math"
+
+	"harken/admin/auth"
+	"harken/inventory"
+	"harken/inventory/datatype"
+)
+
+// endpointRequest names an endpoint.
+type endpointRequest struct {
+	APICollectionID Int    `json:"apiCollectionId" api:"required"`
+	URL             string `json:"url" api:"required"`
+	Method          string `json:"method" api:"required"`
+}
+
+// find returns the endpoint that a request names, in an active collection.
+func (in *endpointRequest) find(ctx context.Context, c *auth.Caller) (inventory.Endpoint, error) {
+	col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+	if err != nil {
+		return inventory.Endpoint{}, err
+	}
+	return findEndpoint(ctx, c, col.ID, in.URL, in.Method)
+}
+
+type loadParamsResponse struct {
+	Data struct {
+		Params []param `json:"params"`
+	} `json:"data"`
+}
+
+// param is the Param object of the published API.
+type param struct {
+	URL             string         `json:"url"`
+	Method          string         `json:"method"`
+	APICollectionID int32          `json:"apiCollectionId"`
+	CollectionIDs   []int32        `json:"collectionIds"`
+	ResponseCode    int            `json:"responseCode"`
+	IsHeader        bool           `json:"isHeader"`
+	IsURLParam      bool           `json:"isUrlParam"`
+	IsQueryParam    bool           `json:"isQueryParam"`
+	Param           string         `json:"param"`
+	SubType         subType        `json:"subType"`
+	SubTypeString   string         `json:"subTypeString"`
+	Count           int64          `json:"count"`
+	UniqueCount     int64          `json:"uniqueCount"`
+	PublicCount     int64          `json:"publicCount"`
+	Timestamp       int64          `json:"timestamp"`
+	LastSeen        int64          `json:"lastSeen"`
+	Values          elements       `json:"values"`
+	Domain          string         `json:"domain"`
+	MinValue        int64          `json:"minValue"`
+	MaxValue        int64          `json:"maxValue"`
+	Sensitive       bool           `json:"sensitive"`
+	IsPrivate       bool           `json:"isPrivate"`
+	Duration        int64          `json:"duration"`
+	Examples        []any          `json:"examples"`
+	UserIDs         []any          `json:"userIds"`
+	Sources         map[string]any `json:"sources"`
+}
+
+type subType struct {
+	Name              string   `json:"name"`
+	SuperType         string   `json:"superType"`
+	SensitiveAlways   bool     `json:"sensitiveAlways"`
+	SensitivePosition []string `json:"sensitivePosition"`
+}
+
+type elements struct {
+	Elements []string `json:"elements"`
+}
+
+func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest) (loadParamsResponse, error) {
+	var out loadParamsResponse
+	e, err := in.find(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	out.Data.Params = make([]param, len(e.Params))
+	for i := range e.Params {
+		out.Data.Params[i] = toParam(&e, &e.Params[i])
+	}
+	return out, nil
+}
+
+func toParam(e *inventory.Endpoint, p *inventory.Param) param {
+	out := param{
+		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: []int32{e.Collection},
+		ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query, Param: p.Name,
+		SubType: toSubType(p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
+		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: elements{orEmpty(p.Values)}, Domain: p.Domain(),
+		// What the published API has for parameters without numbers.
+		MinValue: math.MaxInt64 - 100_000, MaxValue: math.MinInt64 + 100_000,
+		Sensitive: sensitive(p), Examples: []any{}, UserIDs: []any{},
+	}
+	if p.HasRange {
+		out.MinValue, out.MaxValue = p.Min, p.Max
+	}
+	// Private is what few values of many callers share.
+	out.IsPrivate = p.Unique == 0 || p.Public*10 <= p.Unique
+	return out
+}
+
+func toSubType(name string) subType {
+	t, ok := datatype.ByName(name)
+	if !ok {
+		return subType{Name: name, SuperType: datatype.SuperCustom, SensitivePosition: []string{}}
+	}
+	out := subType{Name: t.Name, SuperType: t.Super, SensitiveAlways: t.SensitiveAlways, SensitivePosition: []string{}}
+	for _, p := range t.SensitivePositions {
+		out.SensitivePosition = append(out.SensitivePosition, p.String())
+	}
+	return out
+}

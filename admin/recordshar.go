@@ -1,0 +1,263 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"harken/admin/auth"
+	"harken/har"
+	"harken/ingest"
+	"harken/inventory"
+	"harken/inventory/fault"
+	"harken/inventory/pathtmpl"
+)
+
+// A file is an answer that is written as it is made.
+type file struct {
+	name, kind string
+	write      func(ctx context.Context, w io.Writer) error
+}
+
+// send writes the file. When that fails halfway the connection is broken, so that
+// nobody takes the part for the whole.
+func (f *file) send(a *API, c *call) {
+	h := c.w.Header()
+	h.Set("Content-Type", f.kind)
+	h.Set("Content-Disposition", `attachment; filename="`+f.name+`"`)
+	c.w.WriteHeader(http.StatusOK)
+	if c.r.Method == http.MethodHead {
+		return
+	}
+	if err := f.write(c.r.Context(), c.w); err != nil {
+		if c.r.Context().Err() == nil {
+			a.log.ErrorContext(c.r.Context(), "download broken off", "path", c.route.url(), "err", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+type recordsHARRequest struct {
+	Collection Int    `json:"collection"`
+	Endpoint   string `json:"endpoint"` // "METHOD URL"
+	From       Int    `json:"from"`     // Unix seconds
+	To         Int    `json:"to"`       // Unix seconds, not included
+}
+
+func (a *API) recordsHAR(ctx context.Context, c *auth.Caller, in recordsHARRequest) (*file, error) {
+	d := &harDump{api: a, caller: c, account: strconv.Itoa(int(c.Account))}
+	for _, t := range []struct {
+		name string
+		in   Int
+		to   *time.Time
+	}{{"from", in.From, &d.from}, {"to", in.To, &d.to}} {
+		if t.in.N < 0 || t.in.N > 1<<40 {
+			return nil, fault.New(fault.Invalid, "%s: must be a time in Unix seconds", t.name)
+		}
+		if t.in.Set {
+			*t.to = time.Unix(t.in.N, 0)
+		}
+	}
+	name := "harken"
+	if in.Collection.Set {
+		col, err := findCollection(ctx, c, "collection", in.Collection.N)
+		if err != nil {
+			return nil, err
+		}
+		d.only = &col
+		name += "-" + safeName(col.DisplayName())
+	}
+	if in.Endpoint != "" {
+		if err := d.pick(ctx, in.Endpoint); err != nil {
+			return nil, err
+		}
+		name += "-" + safeName(in.Endpoint)
+	}
+	if err := d.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return &file{name: name + ".har", kind: "application/json; charset=utf-8", write: d.write}, nil
+}
+
+// safeName is a part of a file name that needs no quoting anywhere.
+func safeName(s string) string {
+	s = strings.Trim(strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' {
+			return r
+		}
+		return '-'
+	}, s), "-.")
+	return s[:min(len(s), 60)]
+}
+
+// A harDump writes the records that a caller may see and asked for.
+type harDump struct {
+	api      *API
+	caller   *auth.Caller
+	account  string
+	from, to time.Time
+	only     *inventory.Collection  // nil: all
+	endpoint *inventory.EndpointKey // nil: all
+	paths    *pathtmpl.Set          // of endpoint's method, to tell its paths from those of others
+	hosts    map[string]int32       // host to collection, all that the caller sees
+	sees     []inventory.Collection
+}
+
+// pick reads "METHOD URL", the text of which the page makes links.
+func (d *harDump) pick(ctx context.Context, text string) error {
+	method, target, ok := strings.Cut(strings.TrimSpace(text), " ")
+	if !ok {
+		return fault.New(fault.Invalid, "endpoint: must be a method, a space and a URL, such as GET /users/INTEGER")
+	}
+	if d.only == nil {
+		return fault.New(fault.Invalid, "collection: is required when endpoint is given")
+	}
+	e, err := findEndpoint(ctx, d.caller, d.only.ID, strings.TrimSpace(target), method)
+	if err != nil {
+		return err
+	}
+	d.endpoint = &e.EndpointKey
+	d.paths = pathtmpl.NewSet(pathtmpl.Options{})
+	return d.caller.Store.Keys(ctx, d.only.ID, func(k inventory.EndpointKey) error {
+		if k.Method == e.Method {
+			d.paths.Add(k.Method, k.URL)
+		}
+		return nil
+	})
+}
+
+func (d *harDump) prepare(ctx context.Context) error {
+	all, err := d.caller.Store.Collections(ctx)
+	if err != nil {
+		return err
+	}
+	d.sees, d.hosts = all, make(map[string]int32, len(all))
+	for i := range all {
+		if all[i].HostName != "" {
+			d.hosts[all[i].HostName] = all[i].ID
+		}
+	}
+	return nil
+}
+
+func (d *harDump) write(ctx context.Context, w io.Writer) error {
+	head := har.Head{Version: d.api.cfg.Version}
+	if d.api.cfg.Records == nil {
+		head.Comment = "There is no embedded record log: these are the stored samples of each endpoint, not all that was recorded."
+	}
+	out := har.NewWriter(w, head)
+	var err error
+	if d.api.cfg.Records == nil {
+		err = d.samples(ctx, out)
+	} else {
+		err = d.api.cfg.Records.Scan(ctx, d.from, d.to, func(r *ingest.Record) error { return d.record(out, r) })
+	}
+	if err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// record writes one record of the log, if it belongs to what was asked for.
+func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
+	if r.Account != d.account {
+		return nil
+	}
+	id, known := d.collectionOf(r)
+	switch {
+	case d.only != nil && (!known || id != d.only.ID):
+		return nil
+	case d.caller.Restricted() && (!known || !d.caller.Sees(id)):
+		return nil
+	case d.endpoint == nil && r.Form == ingest.FormHAR:
+		return out.Write(r.Data) // as it came: most of a download is copied and never decoded
+	}
+	var e har.Entry
+	if err := r.DecodeEntry(&e); err != nil {
+		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
+	}
+	if d.endpoint != nil {
+		if !strings.EqualFold(e.Request.Method, d.endpoint.Method) {
+			return nil
+		}
+		if match, ok := d.paths.Match(d.endpoint.Method, pathtmpl.Normalize(e.Request.URL)); !ok || match != d.endpoint.URL {
+			return nil
+		}
+	}
+	if r.Form == ingest.FormHAR {
+		return out.Write(r.Data)
+	}
+	return out.Write(har.AppendEntry(nil, &e))
+}
+
+// collectionOf says in which collection a record belongs: live traffic in that of
+// its host, everything else in the one that it names. It is false for a host
+// whose records were all dropped before a collection was made.
+func (d *harDump) collectionOf(r *ingest.Record) (int32, bool) {
+	switch r.Source {
+	case "MIRRORING", "SDK", "OTHER", "":
+		if !strings.ContainsFunc(r.Host, func(c rune) bool { return 'a' <= c && c <= 'z' || c > 0x7f }) {
+			return r.Collection, true
+		}
+		id, ok := d.hosts[r.Host]
+		if !ok {
+			// The port of the scheme is not part of a collection's host.
+			id, ok = d.hosts[strings.TrimSuffix(strings.TrimSuffix(r.Host, ":443"), ":80")]
+		}
+		return id, ok
+	default:
+		return r.Collection, true
+	}
+}
+
+// samples writes the stored samples, for want of a log.
+func (d *harDump) samples(ctx context.Context, out *har.Writer) error {
+	cols := d.sees
+	if d.only != nil {
+		cols = []inventory.Collection{*d.only}
+	}
+	for i := range cols {
+		err := eachEndpoint(ctx, d.caller, cols[i].ID, 0, func(e *inventory.Endpoint) error {
+			if d.endpoint != nil && e.EndpointKey != *d.endpoint {
+				return nil
+			}
+			return d.samplesOf(ctx, out, e.EndpointKey)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *harDump) samplesOf(ctx context.Context, out *har.Writer, k inventory.EndpointKey) error {
+	list, err := d.caller.Store.Samples(ctx, k)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		at := time.Unix(list[i].Time, 0)
+		if at.Before(d.from) || !d.to.IsZero() && !at.Before(d.to) {
+			continue
+		}
+		r, err := ingest.ParseRecord(list[i].Data)
+		if err != nil {
+			return err
+		}
+		data := r.Data
+		if r.Form != ingest.FormHAR {
+			e, err := r.Entry()
+			if err != nil {
+				return err
+			}
+			data = har.AppendEntry(nil, e)
+		}
+		if err := out.Write(data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

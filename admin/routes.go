@@ -1,0 +1,49 @@
+package admin
+
+import "harken/admin/auth"
+
+// A route is an endpoint: its path, below /api/ unless it starts with a slash,
+// what its caller needs, and what it does.
+type route struct {
+	path  string
+	needs auth.Permission
+	endpoint
+}
+
+// routes is the whole API.
+var routes = []route{
+	// Collections.
+	{"createCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).createCollection)},
+	{"getAllCollections", needs(auth.APICollections, auth.Read), post((*API).getAllCollections)},
+
+	// Endpoints.
+	{"fetchCollectionWiseApiEndpoints", needs(auth.APICollections, auth.Read), post((*API).fetchCollectionEndpoints)},
+	{"fetchApiInfosForCollection", needs(auth.APICollections, auth.Read), post((*API).fetchAPIInfos)},
+	{"loadParamsOfEndpoint", needs(auth.APICollections, auth.Read), post((*API).loadParams)},
+	{"fetchSampleData", needs(auth.SampleData, auth.Read), post((*API).fetchSamples)},
+	{"records.har", needs(auth.SampleData, auth.Read), download((*API).recordsHAR)},
+
+	// Imports.
+	{"uploadHar", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).uploadHAR))},
+	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},
+
+	// Accounts, users.
+	{"/auth/login", needs(auth.Open, auth.None), limited(post((*API).login))},
+	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
+	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
+
+	// Operation.
+	{"health", needs(auth.Open, auth.None), get((*API).health)},
+}
+
+func needs(f auth.Feature, a auth.Access) auth.Permission {
+	return auth.Permission{Feature: f, Access: a}
+}
+
+// url is the path on the listener.
+func (r *route) url() string {
+	if r.path[0] == '/' {
+		return r.path
+	}
+	return "/api/" + r.path
+}

@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"harken/admin/auth"
+	"harken/inventory/fault"
+)
+
+// Key returns the API key whose token has a hash.
+func (db *DB) Key(ctx context.Context, hash auth.Hash) (auth.APIKey, error) {
+	var k auth.APIKey
+	var stored []byte
+	err := db.r.QueryRowContext(ctx, "SELECT id, hash, prefix, name, account, owner, utility, created FROM auth_keys WHERE hash = ?", hash[:]).
+		Scan(&k.ID, &stored, &k.Prefix, &k.Name, &k.Account, &k.Owner, &k.Utility, &k.Created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, fault.New(fault.NotFound, "no such API key")
+	}
+	if err != nil {
+		return k, fmt.Errorf("read API key: %w", err)
+	}
+	if copy(k.Hash[:], stored) != len(k.Hash) {
+		return k, fmt.Errorf("read API key: stored hash has %d bytes", len(stored))
+	}
+	return k, nil
+}
+
+// AddKey stores an API key.
+func (db *DB) AddKey(ctx context.Context, k auth.APIKey) (auth.APIKey, error) {
+	err := db.authTx(ctx, "add API key", func(tx *sql.Tx) error {
+		var err error
+		k, err = addKey(ctx, tx, k)
+		return err
+	})
+	return k, err
+}
+
+func addKey(ctx context.Context, tx *sql.Tx, k auth.APIKey) (auth.APIKey, error) {
+	id, err := freeID(ctx, tx, "auth_keys", k.ID)
+	if err != nil {
+		return k, err
+	}
+	k.ID = id
+	_, err = tx.ExecContext(ctx, "INSERT INTO auth_keys (id, hash, prefix, name, account, owner, utility, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		k.ID, k.Hash[:], k.Prefix, k.Name, k.Account, k.Owner, k.Utility, k.Created)
+	return k, err
+}
+
+// AddSession stores a login session.
+func (db *DB) AddSession(ctx context.Context, s auth.Session) error {
+	_, err := db.w.ExecContext(ctx, "INSERT INTO auth_sessions (hash, user, account, created, last_used) VALUES (?, ?, ?, ?, ?)",
+		s.ID[:], s.User, s.Account, s.Created, s.LastUsed)
+	if err != nil {
+		return fmt.Errorf("store session: %w", err)
+	}
+	return nil
+}
+
+// Session returns the session whose id has a hash.
+func (db *DB) Session(ctx context.Context, id auth.Hash) (auth.Session, error) {
+	s := auth.Session{ID: id}
+	err := db.r.QueryRowContext(ctx, "SELECT user, account, created, last_used FROM auth_sessions WHERE hash = ?", id[:]).
+		Scan(&s.User, &s.Account, &s.Created, &s.LastUsed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, fault.New(fault.NotFound, "no such session")
+	}
+	if err != nil {
+		return s, fmt.Errorf("read session: %w", err)
+	}
+	return s, nil
+}
+
+// TouchSession moves the last use of a session forward.
+func (db *DB) TouchSession(ctx context.Context, id auth.Hash, at int64) error {
+	if _, err := db.w.ExecContext(ctx, "UPDATE auth_sessions SET last_used = max(last_used, ?) WHERE hash = ?", at, id[:]); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSession removes a session.
+func (db *DB) DeleteSession(ctx context.Context, id auth.Hash) error {
+	if _, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE hash = ?", id[:]); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSessionsOf removes every session of a user.
+func (db *DB) DeleteSessionsOf(ctx context.Context, user int32) error {
+	if _, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE user = ?", user); err != nil {
+		return fmt.Errorf("delete sessions: %w", err)
+	}
+	return nil
+}
+
+// DeleteIdleSessions removes the sessions last used before a time.
+func (db *DB) DeleteIdleSessions(ctx context.Context, before int64) (int64, error) {
+	res, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE last_used < ?", before)
+	if err != nil {
+		return 0, fmt.Errorf("delete idle sessions: %w", err)
+	}
+	return res.RowsAffected()
+}
