@@ -1,6 +1,13 @@
 package inventory
 
-import "context"
+import (
+	"context"
+
+	"harken/inventory/fault"
+)
+
+// ErrNoFreeID says that a collection finds no free id; it is a fault.Conflict.
+var ErrNoFreeID = fault.New(fault.Conflict, "there is no free collection id")
 
 // Stores gives the store of each account, and takes what was learned for all of
 // them at once. It is safe for concurrent use.
@@ -68,7 +75,8 @@ type CollectionStore interface {
 	// fault.Conflict.
 	AddCollection(ctx context.Context, c Collection) (Collection, error)
 	// HostCollection returns the collection of a host, made at now (Unix seconds)
-	// if there is none: its id is HashID(host), probed as control-api says.
+	// if there is none: its id is HashID(host), or the first free one of ProbeID,
+	// and if none of MaxProbes is free an error that is ErrNoFreeID.
 	HostCollection(ctx context.Context, host string, now int64) (Collection, error)
 	// EnsureCollection returns the collection with an id, made if there is none.
 	EnsureCollection(ctx context.Context, id int32, now int64) (Collection, error)
@@ -81,6 +89,9 @@ type EndpointStore interface {
 	// Endpoints returns at most limit endpoints of a collection without params,
 	// ordered by URL and method, after leaving out the first skip.
 	Endpoints(ctx context.Context, collection int32, skip, limit int) ([]Endpoint, error)
+	// WithTypes calls yield for every endpoint that has a param of one of types, of
+	// the collections given (nil is all), whole and in no order.
+	WithTypes(ctx context.Context, collections []int32, types []string, yield func(*Endpoint) error) error
 	// Keys calls yield for the key of every endpoint of a collection, in no order.
 	Keys(ctx context.Context, collection int32, yield func(EndpointKey) error) error
 }

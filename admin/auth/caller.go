@@ -139,6 +139,17 @@ func (l *limited) Keys(ctx context.Context, collection int32, yield func(invento
 	return l.all.Keys(ctx, collection, yield)
 }
 
+func (l *limited) WithTypes(ctx context.Context, collections []int32, types []string, yield func(*inventory.Endpoint) error) error {
+	seen := slices.Clone(l.seen)
+	if collections != nil {
+		seen = slices.DeleteFunc(seen, func(id int32) bool { return !slices.Contains(collections, id) })
+	}
+	if len(seen) == 0 {
+		return nil
+	}
+	return l.all.WithTypes(ctx, seen, types, yield)
+}
+
 func (l *limited) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
 	if err := l.check(k.Collection); err != nil {
 		return nil, err

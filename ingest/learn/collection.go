@@ -3,6 +3,7 @@ package learn
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"harken/ingest"
 	"harken/inventory"
 	"harken/inventory/datatype"
-	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
 )
 
@@ -121,8 +121,8 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 	if host != "" {
 		c, err = store.HostCollection(ctx, host, now.Unix())
 	}
-	if k, _ := fault.Of(err); host == "" || err != nil && k == fault.Conflict {
-		c, err = store.EnsureCollection(ctx, id, now.Unix()) // also when no id is free for the host
+	if host == "" || errors.Is(err, inventory.ErrNoFreeID) {
+		c, err = store.EnsureCollection(ctx, id, now.Unix())
 	}
 	if err != nil {
 		return nil, err

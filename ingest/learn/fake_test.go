@@ -256,6 +256,8 @@ type memory struct {
 	counts           map[inventory.EndpointKey]int64
 	hosts            map[string]int32
 	applied          int
+	deactivated      bool
+	panics           int32             // the collection whose keys cannot be read
 	before, after    func(n int) error // called at each Apply; after comes when it was done
 }
 
@@ -310,14 +312,17 @@ func (a *memoryAccount) HostCollection(_ context.Context, host string, _ int64) 
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
 	a.m.hosts[host] = inventory.HashID(host)
-	return inventory.Collection{ID: inventory.HashID(host), HostName: host}, nil
+	return inventory.Collection{ID: inventory.HashID(host), HostName: host, Deactivated: a.m.deactivated}, nil
 }
 
 func (a *memoryAccount) EnsureCollection(_ context.Context, id int32, _ int64) (inventory.Collection, error) {
 	return inventory.Collection{ID: id}, nil
 }
 
-func (a *memoryAccount) Keys(context.Context, int32, func(inventory.EndpointKey) error) error {
+func (a *memoryAccount) Keys(_ context.Context, id int32, _ func(inventory.EndpointKey) error) error {
+	if id == a.m.panics && id != 0 {
+		panic("keys of a bad collection")
+	}
 	return nil
 }
 

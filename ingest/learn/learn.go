@@ -70,6 +70,7 @@ type Learner struct {
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
 	pool     buffers
+	panics   int
 
 	mu      sync.Mutex
 	stored  map[inventory.Mark]int64

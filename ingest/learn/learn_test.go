@@ -66,7 +66,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	for round := range 4 {
 		s := openStore(t)
 		src := newSource(1+r.IntN(200), records(xs...)...)
-		l, stop := start(t, learn.Config{Source: src, Stores: s, FlushRecords: 1 + r.IntN(300)})
+		l, stop := start(t, learn.Config{Source: src, Stores: s, FlushRecords: 1 + r.IntN(300), CacheBytes: int64(round) * 100_000})
 		if err := l.WaitFor(t.Context(), mark, int64(len(xs))); err != nil {
 			t.Fatal(err)
 		}
@@ -431,6 +431,60 @@ func TestAccountsAndDeactivated(t *testing.T) {
 	}
 	if dropped, err := s.Account(7).Dropped(t.Context()); err != nil || dropped["deactivated"] != 1 {
 		t.Errorf("dropped = %v, %v", dropped, err)
+	}
+}
+
+// TestForget drops a collection's records as soon as it is deactivated.
+func TestForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		src := newSource(10, get("https://a.b/c").record(1))
+		l, stop := start(t, learn.Config{Source: src, Stores: m})
+		defer stop()
+		learnt := func(seq, want int64) {
+			t.Helper()
+			if err := l.WaitFor(t.Context(), mark, seq); err != nil {
+				t.Fatal(err)
+			}
+			if n := m.total(); n != want {
+				t.Errorf("after %d records %d are stored, want %d", seq, n, want)
+			}
+		}
+		learnt(1, 1)
+		m.mu.Lock()
+		m.deactivated = true
+		m.mu.Unlock()
+		src.add(get("https://a.b/c").record(2))
+		learnt(2, 2) // it is not known yet
+		l.Forget()
+		synctest.Wait()
+		src.add(get("https://a.b/c").record(3))
+		learnt(3, 2)
+		m.mu.Lock()
+		m.deactivated = false
+		m.mu.Unlock()
+		time.Sleep(11 * time.Second) // state is read again by itself
+		src.add(get("https://a.b/c").record(4))
+		learnt(4, 3)
+	})
+}
+
+// TestPanicCostsOneRecord makes the learning of one collection panic.
+func TestPanicCostsOneRecord(t *testing.T) {
+	m := newMemory()
+	m.panics = inventory.HashID("bad.b")
+	reg := prometheus.NewRegistry()
+	src := newSource(10, records(get("https://a.b/c"), get("https://bad.b/c"), get("https://a.b/c"))...)
+	l, stop := start(t, learn.Config{Source: src, Stores: m, Registerer: reg})
+	if err := l.WaitFor(t.Context(), mark, 3); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if n := m.total(); n != 2 {
+		t.Errorf("stored %d, want 2", n)
+	}
+	if n, err := testutil.GatherAndCount(reg, "records_dropped_total"); err != nil || n != 1 {
+		t.Errorf("records_dropped_total has %d reasons, %v; want panic", n, err)
 	}
 }
 

@@ -64,7 +64,9 @@ func (l *Learner) learn(ctx context.Context, r *ingest.Record) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.drop(account, reasonPanic)
-			l.log.Error("record not learned", "panic", p, "id", r.ID, "stack", string(debug.Stack()))
+			if l.panics++; l.panics&(l.panics-1) == 0 { // not one line each, should all of them do it
+				l.log.Error("record not learned", "panic", p, "panics", l.panics, "id", r.ID, "stack", string(debug.Stack()))
+			}
 			ok = true
 		}
 	}()
@@ -161,7 +163,7 @@ func (l *Learner) sample(ep *endpoint, r *ingest.Record, account int32, at int64
 		}
 		var err error
 		if data, err = l.cfg.Redact(r); err != nil {
-			l.log.Warn("sample not kept: it cannot be redacted", "id", r.ID, "err", err)
+			l.log.Debug("sample not kept: it cannot be redacted", "id", r.ID, "err", err)
 			return
 		}
 	}

@@ -30,6 +30,16 @@ func (db *DB) Marks(ctx context.Context) (map[inventory.Mark]int64, error) {
 	return marks, rows.Err()
 }
 
+// maxMarks bounds the marks: each log that ever was leaves some.
+const maxMarks = 10_000
+
+// pruneMarks forgets the marks that were not raised for the longest time.
+func pruneMarks(ctx context.Context, w *sql.DB) error {
+	_, err := w.ExecContext(ctx, `DELETE FROM marks WHERE (log, part) NOT IN
+		(SELECT log, part FROM marks ORDER BY updated DESC LIMIT ?)`, maxMarks)
+	return err
+}
+
 // Apply merges u into what is stored and raises the marks, in one transaction.
 func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 	for id := range u.Accounts {

@@ -141,7 +141,7 @@ func (s *store) AddCollection(ctx context.Context, c inventory.Collection) (inve
 				return s.insert(ctx, tx, &c)
 			}
 			if c.ID == math.MaxInt32 {
-				return fault.New(fault.Conflict, "there is no free collection id")
+				return inventory.ErrNoFreeID
 			}
 			c.ID++
 		}
@@ -191,7 +191,7 @@ func (s *store) HostCollection(ctx context.Context, host string, now int64) (inv
 				return s.insert(ctx, tx, &c)
 			}
 		}
-		return fault.New(fault.Conflict, "no free collection id for the host %q after %d tries", host, inventory.MaxProbes)
+		return fmt.Errorf("host %q: %w", host, inventory.ErrNoFreeID)
 	})
 	if err != nil {
 		return inventory.Collection{}, err

@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"harken/inventory"
 	"harken/inventory/fault"
@@ -21,13 +23,17 @@ func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventor
 	if err != nil {
 		return e, err
 	}
-	if err := inventory.ParseFacts(facts, &e); err != nil {
-		return e, fmt.Errorf("facts of %s %s: %w", k.Method, k.URL, err)
+	return e, unpack(facts, params, &e)
+}
+
+func unpack(facts, params []byte, e *inventory.Endpoint) error {
+	if err := inventory.ParseFacts(facts, e); err != nil {
+		return fmt.Errorf("facts of %s %s: %w", e.Method, e.URL, err)
 	}
-	if err := inventory.ParseParams(params, &e); err != nil {
-		return e, fmt.Errorf("params of %s %s: %w", k.Method, k.URL, err)
+	if err := inventory.ParseParams(params, e); err != nil {
+		return fmt.Errorf("params of %s %s: %w", e.Method, e.URL, err)
 	}
-	return e, nil
+	return nil
 }
 
 // Endpoints returns a page of a collection, without params.
@@ -70,6 +76,51 @@ func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory
 		}
 	}
 	return rows.Err()
+}
+
+// WithTypes calls yield for every endpoint that has a param of one of types. It
+// reads the index of types, unless one of them is too common to be in it.
+func (s *store) WithTypes(ctx context.Context, collections []int32, types []string, yield func(*inventory.Endpoint) error) error {
+	query, args := `SELECT collection, url, method, facts, params FROM endpoints WHERE account = ?`, []any{s.account}
+	if !slices.ContainsFunc(types, plainType) {
+		query += ` AND id IN (SELECT endpoint FROM param_types WHERE account = ? AND type IN (SELECT value FROM json_each(?)))`
+		args = append(args, s.account, jsonList(types))
+	}
+	if collections != nil {
+		query += ` AND collection IN (SELECT value FROM json_each(?))`
+		args = append(args, jsonList(collections))
+	}
+	rows, err := s.db.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("look for types: %w", err)
+	}
+	defer rows.Close()
+	var facts, params sql.RawBytes
+	for rows.Next() {
+		var e inventory.Endpoint
+		if err := rows.Scan(&e.Collection, &e.URL, &e.Method, &facts, &params); err != nil {
+			return fmt.Errorf("look for types: %w", err)
+		}
+		if err := unpack(facts, params, &e); err != nil {
+			return err
+		}
+		has := func(p inventory.Param) bool { return slices.Contains(types, p.Type) }
+		if !slices.ContainsFunc(e.Params, has) {
+			continue
+		}
+		if err := yield(&e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func jsonList[T any](list []T) string {
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings and numbers have a JSON form
+	}
+	return string(b)
 }
 
 // Samples returns the newest samples of an endpoint, oldest first.

@@ -67,6 +67,9 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := migrate(ctx, db.w); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	if err := pruneMarks(ctx, db.w); err != nil {
+		return fmt.Errorf("prune marks: %w", err)
+	}
 	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-8192)")); err != nil {
 		return err
 	}

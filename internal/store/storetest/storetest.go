@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(*testing.T) inventory.Stores) {
 		{"ensureCollection", check.ensureCollection},
 		{"deletedCollection", check.missingCollection},
 		{"listings", check.listings},
+		{"types", check.types},
 		{"accounts", check.accounts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(check{t, open(t)}) })
@@ -325,8 +326,8 @@ func (k check) hostCollectionClash() {
 			t.Fatal(err)
 		}
 	}
-	if _, err := a.HostCollection(t.Context(), "full.example", 1); kind(err) != fault.Conflict {
-		t.Errorf("a host without a free id: %v, want Conflict", err)
+	if _, err := a.HostCollection(t.Context(), "full.example", 1); kind(err) != fault.Conflict || !errors.Is(err, inventory.ErrNoFreeID) {
+		t.Errorf("a host without a free id: %v, want ErrNoFreeID", err)
 	}
 }
 
@@ -430,6 +431,49 @@ func (k check) listings() {
 	}
 	if c, err := a.Collection(t.Context(), 0); err != nil || c.URLsCount != 5 {
 		t.Errorf("collection 0 = %+v, %v; want 5 endpoints", c, err)
+	}
+}
+
+func (k check) types() {
+	t, s := k.t, k.s
+	with := func(url string, collection int32, types ...string) inventory.Endpoint {
+		e := observed(url, 1)
+		e.Collection = collection
+		for _, typ := range types {
+			e.Params = append(e.Params, inventory.Param{ParamKey: inventory.ParamKey{ResponseCode: 200, Name: "p", Type: typ}, Count: 1})
+		}
+		return e
+	}
+	a := s.Account(account)
+	if _, err := a.EnsureCollection(t.Context(), 5, 1); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, update(with("/a", 0, "EMAIL", "GENERIC"), with("/b", 0, "GENERIC"), with("/c", 5, "EMAIL", "JWT")))
+	apply(t, s, update(with("/b", 0, "SSN")))
+	f := func(collections []int32, types []string, want string) {
+		t.Helper()
+		var got []string
+		if err := a.WithTypes(t.Context(), collections, types, func(e *inventory.Endpoint) error {
+			got = append(got, fmt.Sprintf("%s:%d", e.URL, len(e.Params)))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("WithTypes(%v, %v) = %s, want %s", collections, types, g, want)
+		}
+	}
+	f(nil, []string{"EMAIL"}, "/a:2 /c:2")
+	f(nil, []string{"EMAIL", "JWT", "SSN"}, "/a:2 /b:2 /c:2")
+	f([]int32{0}, []string{"EMAIL", "JWT"}, "/a:2")
+	f([]int32{0, 5}, []string{"GENERIC"}, "/a:2 /b:2")
+	f([]int32{}, []string{"EMAIL"}, "")
+	f(nil, nil, "")
+	f(nil, []string{"MY TYPE"}, "")
+	stop := errors.New("stop")
+	if err := a.WithTypes(t.Context(), nil, []string{"EMAIL"}, func(*inventory.Endpoint) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("WithTypes = %v, want what yield returned", err)
 	}
 }
 
