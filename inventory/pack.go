@@ -85,8 +85,8 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 		names += len(e.Params[i].Name)
 		values += len(e.Params[i].Values)
 	}
-	dst = binary.AppendUvarint(dst, uint64(names))  //nolint:gosec // a length
-	dst = binary.AppendUvarint(dst, uint64(values)) //nolint:gosec // a length
+	dst = binary.AppendUvarint(dst, uint64(names))
+	dst = binary.AppendUvarint(dst, uint64(values))
 	last := ""
 	for i := range e.Params {
 		p := &e.Params[i]
@@ -295,7 +295,7 @@ func (u *unpacker) version() {
 func (u *unpacker) name(dst []byte, last int) []byte {
 	n := u.uvarint()
 	rest := u.text()
-	if n > uint64(len(dst)-last) {
+	if n > uint64(len(dst[last:])) {
 		u.bad = true
 		return dst
 	}
