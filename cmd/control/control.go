@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -257,7 +258,7 @@ func (c *control) run(ctx context.Context) error {
 func (c *control) serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler: c.api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: obs.ErrorLog(c.deps.Log),
+		ErrorLog: slog.NewLogLogger(c.deps.Log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(c.ln) }()
