@@ -242,7 +242,10 @@ func (ex *exchange) timings(total time.Duration) har.Timings {
 	blocked := tm.connected - tm.trip
 	if ex.server != nil && !ex.reused {
 		t.DNS, t.Connect, t.SSL = ex.server.dns, ex.server.connect, ex.server.ssl
-		blocked -= max(t.DNS, 0) + max(t.Connect, 0) + max(t.SSL, 0)
+		if t.SSL >= 0 { // HAR 1.2: the time of ssl is part of connect
+			t.Connect = max(t.Connect, 0) + t.SSL
+		}
+		blocked -= max(t.DNS, 0) + max(t.Connect, 0)
 	}
 	t.Blocked = max(blocked, 0)
 	if tm.wrote == 0 || (tm.first != 0 && tm.wrote > tm.first) {
