@@ -103,16 +103,16 @@ func TestKill(t *testing.T) {
 
 // fill makes a log of n records in dir and returns its segment files. It is not
 // closed cleanly, as after a crash.
-func fill(t testing.TB, n int, segment int64) (dir string, segments []string) {
-	t.Helper()
-	src := t.TempDir()
-	l := open(t, spool.Config{Dir: src, SegmentBytes: segment})
+func fill(tb testing.TB, n int, segment int64) (dir string, segments []string) {
+	tb.Helper()
+	src := tb.TempDir()
+	l := open(tb, spool.Config{Dir: src, SegmentBytes: segment})
 	for i := range n {
-		put(t, l, record(i))
+		put(tb, l, record(i))
 	}
-	dir = filepath.Join(t.TempDir(), "log")
+	dir = filepath.Join(tb.TempDir(), "log")
 	if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	segments, _ = filepath.Glob(filepath.Join(dir, "*.log"))
 	return dir, segments

@@ -27,7 +27,7 @@ type cursor struct {
 // open points the cursor at the start of a segment's frames.
 func (c *cursor) open(path string) error {
 	c.close()
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
