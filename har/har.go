@@ -1,7 +1,7 @@
 // Package har holds HTTP Archive 1.2 entries: their types, an append encoder,
 // a streaming reader that needs constant memory, and a writer to a file that
-// survives being cut. It knows nothing of net/http or of how traffic is
-// captured.
+// survives being cut, and what it takes to make entries of net/http messages. It
+// knows nothing of how traffic is captured.
 package har
 
 import "time"

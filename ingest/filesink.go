@@ -34,10 +34,10 @@ var (
 	_ Sink = (*LineFile)(nil)
 )
 
-// OpenHARFile opens or makes the HAR file at path; entries go behind those that
+// OpenHARFile opens or makes the HAR file at path with head; entries go behind those that
 // are there.
-func OpenHARFile(path string) (*HARFile, error) {
-	f, err := har.OpenFile(path)
+func OpenHARFile(path string, head har.Head) (*HARFile, error) {
+	f, err := har.OpenFile(path, head)
 	if err != nil {
 		return nil, err
 	}

@@ -17,12 +17,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harken/har"
 	"harken/ingest"
 )
 
 func TestHARFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.har")
-	h, err := ingest.OpenHARFile(path)
+	h, err := ingest.OpenHARFile(path, har.Head{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,8 @@ var mayImport = map[string][]string{
 	"ingest/importer/harfile": {"ingest/importer", "har", "inventory/fault"},
 	"ingest/learn":            {"ingest", "ingest/learn/filter", "har", "inventory", "inventory/extract", "inventory/datatype", "inventory/pathtmpl"},
 	"admin/auth":              {"inventory", "inventory/fault"},
-	"capture/mitm":            {"capture", "har", "certs"},
+	"capture/mitm":            {"capture", "capture/mitm/xconnect", "har", "ingest"},
+	"capture/mitm/xconnect":   {},
 	"admin": {
 		"admin/auth", "admin/ui", "inventory", "inventory/datatype", "inventory/pathtmpl", "inventory/fault",
 		"ingest", "ingest/importer", "ingest/importer/harfile", "har", "certs",

@@ -1,0 +1,244 @@
+package mitm
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const tlsHandshake = 0x16 // the record type of a ClientHello
+
+// connect answers a CONNECT and finds out what the client speaks in the tunnel:
+// TLS is ended here, HTTP is served, anything else is relayed.
+func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn) {
+	if !s.auth.allows(r.Header) {
+		s.metrics.refusals.WithLabelValues("auth").Inc()
+		s.auth.challenge(w)
+		return
+	}
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil || host == "" || port == "" || strings.ContainsAny(host, "|/@ ") {
+		s.refuse(w, http.StatusBadRequest, "request", "CONNECT needs a host and a port.")
+		return
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.log.Error("hijack failed", "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	// What the client sent in one segment with the CONNECT.
+	if n := buffered.Reader.Buffered(); n > 0 {
+		early, _ := buffered.Reader.Peek(n)
+		cc.ahead = append(append([]byte(nil), early...), cc.ahead...)
+	}
+	cc.authority = r.Host
+	cc.target = upstreamHost("", host, port)
+	if !cc.occupy() {
+		_ = conn.Close()
+		return
+	}
+	// Hijack ends with the handler; what is served from here on is the server's
+	// again, or closed by the tunnel.
+	_ = cc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
+	if _, err := io.WriteString(cc, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		_ = cc.Close()
+		return
+	}
+	s.sniff(stopContext(r.Context()), cc, host, port)
+}
+
+// stopContext is the context of Serve, which ends when a shutdown begins: what
+// is relayed has no request to be canceled with.
+func stopContext(ctx context.Context) context.Context {
+	if stop, ok := ctx.Value(stopKey{}).(context.Context); ok {
+		return stop
+	}
+	return ctx
+}
+
+// sniff looks at the first bytes in a tunnel. It ends with the connection served,
+// relayed or closed.
+func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) {
+	if s.tunnels.match(host) {
+		s.relay(ctx, cc, "host")
+		return
+	}
+	if port != "443" {
+		// Where a server speaks first (SMTP, SSH, MySQL), the client is silent.
+		_ = cc.SetReadDeadline(time.Now().Add(s.cfg.SniffTimeout))
+	}
+	first, err := cc.peek(1)
+	switch {
+	case err != nil && port != "443" && errors.As(err, new(net.Error)) && isTimeout(err):
+		s.relay(ctx, cc, "protocol")
+		return
+	case err != nil:
+		_ = cc.Close()
+		return
+	}
+	_ = cc.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
+	switch {
+	case first[0] == tlsHandshake:
+		if s.pinned.tunneled(cc) {
+			s.relay(ctx, cc, "pinned")
+			return
+		}
+		s.endTLS(ctx, cc, host, port)
+	case s.speaksHTTP(cc):
+		_ = cc.SetDeadline(time.Time{})
+		cc.busy.Store(false)
+		s.queue.put(cc)
+	default:
+		s.relay(ctx, cc, "protocol")
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// speaksHTTP reports whether the connection begins with an HTTP/1 request: a
+// token and a space, and then a path or an absolute URL. HTTP/2 without TLS is
+// not HTTP in this sense and is relayed.
+func (s *session) speaksHTTP(cc *clientConn) bool {
+	const longest = 32
+	for n := 1; n <= longest; n++ {
+		b, err := cc.peek(n)
+		if err != nil {
+			return false
+		}
+		c := b[n-1]
+		if c == ' ' {
+			b, err := cc.peek(n + 1)
+			return n > 1 && err == nil && (b[n] == '/' || b[n] == 'h' || b[n] == '*' && string(b[:n-1]) == http.MethodOptions)
+		}
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return false
+}
+
+// clientTLS is the configuration of all TLS connections from clients. It is one,
+// so that sessions can be resumed.
+func (p *Proxy) clientTLS() *tls.Config {
+	return &tls.Config{
+		NextProtos:                  []string{"h2", "http/1.1"},
+		MinVersion:                  tls.VersionTLS12,
+		KeyLogWriter:                p.cfg.KeyLog,
+		DynamicRecordSizingDisabled: true,
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			name := hello.ServerName
+			if cc := clientConnOf(hello.Conn); cc != nil {
+				cc.offered = true
+				if name == "" {
+					name, _, _ = net.SplitHostPort(cc.authority)
+				}
+			}
+			return p.cfg.Issuer.Leaf(hello.Context(), name)
+		},
+	}
+}
+
+// endTLS does the handshake with the client and gives the connection back to the
+// server.
+func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string) {
+	if len(s.tunnels) > 0 && net.ParseIP(host) != nil {
+		// The client resolved the name itself; the rules are about names.
+		if hello := readHello(ctx, cc); hello != nil && s.tunnels.match(hello.ServerName) {
+			s.relay(ctx, cc, "host")
+			return
+		}
+	}
+	_ = cc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
+	t := tls.Server(cc, s.Proxy.tls)
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = cc.Close()
+		s.metrics.handshakeFails.Inc()
+		s.log.Debug("client handshake failed", "host", cc.authority, "client", cc.addr, "err", err)
+		if cc.offered && refusedLeaf(err) && s.pinned.refused(cc) {
+			s.log.Warn("client refuses our certificate; its connections to the host are tunneled for a while",
+				"host", host, "client", cc.addr.Addr(), "for", s.cfg.AutoTunnelFor)
+		}
+		return
+	}
+	_ = cc.SetDeadline(time.Time{})
+	name := t.ConnectionState().ServerName
+	cc.scheme = "https"
+	cc.target = upstreamHost(name, host, port)
+	cc.busy.Store(false)
+	s.queue.put(t)
+}
+
+// refusedLeaf reports whether a handshake failed because the client did not want
+// our certificate: it said so (RFC 8446, section 6.2), or it hung up on it, as
+// clients do that pin. crypto/tls does not export its alerts.
+func refusedLeaf(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return true
+	}
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	text := op.Err.Error()
+	for _, alert := range []string{"bad certificate", "unknown certificate", "expired certificate", "revoked certificate", "access denied"} {
+		if strings.Contains(text, alert) {
+			return true
+		}
+	}
+	return false
+}
+
+var errHelloRead = errors.New("client hello was read")
+
+// readHello parses the ClientHello at the beginning of cc without taking it from
+// it. It returns nil if there is none that is valid.
+func readHello(ctx context.Context, cc *clientConn) *tls.ClientHelloInfo {
+	rec := &recordingConn{Conn: cc.Conn, ahead: cc.ahead}
+	var hello *tls.ClientHelloInfo
+	_ = tls.Server(rec, &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+			hello = h
+			return nil, errHelloRead
+		},
+	}).HandshakeContext(ctx)
+	cc.ahead = rec.seen
+	if len(rec.ahead) > 0 {
+		cc.ahead = append(cc.ahead, rec.ahead...)
+	}
+	return hello
+}
+
+// A recordingConn keeps what is read from it, and sends nothing.
+type recordingConn struct {
+	net.Conn
+	ahead []byte // to be read before the connection
+	seen  []byte
+}
+
+// Read implements net.Conn.
+func (c *recordingConn) Read(b []byte) (n int, err error) {
+	if len(c.ahead) > 0 {
+		n = copy(b, c.ahead)
+		c.ahead = c.ahead[n:]
+	} else {
+		n, err = c.Conn.Read(b)
+	}
+	c.seen = append(c.seen, b[:n]...)
+	return n, err
+}
+
+// Write implements net.Conn.
+func (*recordingConn) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// Close implements net.Conn.
+func (*recordingConn) Close() error { return nil }

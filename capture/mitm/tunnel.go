@@ -1,0 +1,204 @@
+package mitm
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"harken/capture"
+	"harken/har"
+	"harken/ingest"
+)
+
+// relay connects cc with what its client asked for and copies bytes until both
+// sides have ended. It is recorded as one exchange without content.
+func (s *session) relay(ctx context.Context, cc *clientConn, reason string) {
+	defer cc.Close() //nolint:errcheck // nothing is left to be said to the client
+	s.metrics.tunnels.WithLabelValues(reason).Inc()
+	begun := time.Now()
+	ex := s.tunnelExchange(cc)
+	if first, err := cc.peekNow(); err == nil && first == tlsHandshake {
+		if hello := readHello(ctx, cc); hello != nil && ex != nil {
+			ex.TLS = &har.TLS{SNI: hello.ServerName}
+			if len(hello.SupportedProtos) > 0 {
+				ex.TLS.ALPN = hello.SupportedProtos[0]
+			}
+		}
+	}
+	_ = cc.SetDeadline(time.Time{})
+	up, err := s.upstream.dial(ctx, "tcp", cc.target)
+	if err != nil {
+		s.metrics.upstreamErrors.WithLabelValues(failureOf(err).reason).Inc()
+		s.log.Debug("tunnel failed", "host", cc.authority, "err", err)
+		s.observeTunnel(ex, begun, 0, 0, err)
+		return
+	}
+	if ex != nil {
+		ex.Server = up.server
+		ex.Timings.DNS, ex.Timings.Connect = up.dns, up.connect
+	}
+	stop := context.AfterFunc(ctx, func() { _ = up.Close(); _ = cc.Close() })
+	defer stop()
+	sent, received, err := pipe(cc, up, nil)
+	_ = up.Close()
+	s.observeTunnel(ex, begun, sent, received, err)
+}
+
+// peekNow returns the first byte if it was read already or is there in a moment;
+// the deadline is the caller's.
+func (c *clientConn) peekNow() (byte, error) {
+	b, err := c.peek(1)
+	if err != nil {
+		return 0, err
+	}
+	return b[0], nil
+}
+
+// tunnelExchange returns the exchange of a tunnel, or nil if it is not recorded.
+func (s *session) tunnelExchange(cc *clientConn) *capture.Exchange {
+	host := recordedHost(cc.authority, "https")
+	if s.cfg.Recorder == nil || !s.cfg.Recorder.Wanted(host) {
+		return nil
+	}
+	return &capture.Exchange{
+		Started:    s.now(),
+		Timings:    har.Timings{Blocked: -1, DNS: -1, Connect: -1, SSL: -1, Send: -1, Wait: -1, Receive: -1},
+		Client:     cc.addr,
+		Connection: cc.id,
+		Scheme:     "https",
+		Host:       host,
+		Method:     http.MethodConnect,
+		Target:     "/",
+		Request:    capture.Message{Proto: "HTTP/1.1", HeaderSize: -1},
+		Response:   capture.Message{Proto: "HTTP/1.1", HeaderSize: -1},
+		Flags:      ingest.Passthrough,
+	}
+}
+
+func (s *session) observeTunnel(ex *capture.Exchange, begun time.Time, sent, received int64, err error) {
+	if ex == nil {
+		return
+	}
+	ex.Total = time.Since(begun)
+	if ex.Server.IsValid() {
+		ex.Status, ex.StatusText = http.StatusOK, "Connection established"
+	}
+	ex.Request.Body, ex.Response.Body = countedBody(sent), countedBody(received)
+	if err != nil {
+		ex.Err = err
+		ex.Flags |= ingest.Aborted
+	}
+	s.cfg.Recorder.Observe(ex)
+}
+
+// countedBody returns a body of which only the size is known.
+func countedBody(n int64) *capture.Body {
+	b := capture.NewBody(0)
+	var nothing [copySize]byte
+	for ; n > 0; n -= copySize {
+		_, _ = b.Write(nothing[:min(n, copySize)])
+	}
+	return b
+}
+
+// pipe copies both ways until both sides have ended: the end of one side's bytes
+// is passed on, its error ends both. The tap, if any, sees the bytes first; a
+// direction is true for the client's. The error is the first that was not an end.
+func pipe(client, server io.ReadWriteCloser, tap func(fromClient bool, b []byte)) (sent, received int64, err error) {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
+	)
+	direction := func(dst, src io.ReadWriteCloser, n *int64, fromClient bool) {
+		var err error
+		*n, err = transfer(dst, src, tap, fromClient)
+		if err == nil {
+			err = closeWrite(dst)
+		}
+		if err != nil {
+			_ = dst.Close()
+			_ = src.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	wg.Go(func() { direction(server, client, &sent, true) })
+	direction(client, server, &received, false)
+	wg.Wait()
+	return sent, received, first
+}
+
+// transfer copies src to dst; between sockets, by the kernel where that is
+// possible.
+func transfer(dst io.Writer, src io.Reader, tap func(bool, []byte), fromClient bool) (int64, error) {
+	if tap == nil {
+		if n, err, ok := splice(dst, src); ok {
+			return n, err
+		}
+	}
+	buf := buffer()
+	defer buffers.Put(buf)
+	var written int64
+	for {
+		n, readErr := src.Read(buf[:])
+		if n > 0 {
+			if tap != nil {
+				tap(fromClient, buf[:n])
+			}
+			m, err := dst.Write(buf[:n])
+			written += int64(m)
+			if err != nil {
+				return written, err
+			}
+			if f, ok := dst.(http.Flusher); ok {
+				f.Flush()
+			}
+		}
+		if readErr == io.EOF { //nolint:errorlint // io.Reader's contract is the value itself
+			return written, nil
+		}
+		if readErr != nil {
+			return written, readErr
+		}
+	}
+}
+
+// splice copies between two TCP sockets after what was read ahead.
+func splice(dst io.Writer, src io.Reader) (n int64, err error, ok bool) {
+	to, ok := tcpOf(dst)
+	if !ok {
+		return 0, nil, false
+	}
+	from, ok := tcpOf(src)
+	if !ok {
+		return 0, nil, false
+	}
+	if cc, isClient := src.(*clientConn); isClient && len(cc.ahead) > 0 {
+		m, err := to.Write(cc.ahead)
+		cc.ahead = nil
+		if n = int64(m); err != nil {
+			return n, err, true
+		}
+	}
+	m, err := to.ReadFrom(from)
+	return n + m, err, true
+}
+
+func tcpOf(c any) (*net.TCPConn, bool) {
+	switch c := c.(type) {
+	case *clientConn:
+		return tcpOf(c.Conn)
+	case *upstreamConn:
+		return tcpOf(c.Conn)
+	case *net.TCPConn:
+		return c, true
+	}
+	return nil, false
+}

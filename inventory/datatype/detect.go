@@ -1,0 +1,256 @@
+package datatype
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// MaxValue is how much of a value is looked at, in bytes. What a type needs
+// beyond it is taken for granted (the signature of a JWT), or makes the value
+// GENERIC.
+const MaxValue = 4 << 10
+
+// A Detector names the types of values. The zero value knows the built-in types.
+// It is safe for concurrent use and must not be copied after first use.
+type Detector struct {
+	phones phoneCache
+}
+
+// Text names the type of a text value of the parameter key. It looks at the
+// first MaxValue bytes.
+func (d *Detector) Text(_, value string) Name { return ofText(value, &d.phones) }
+
+// Number names the type of a number of the parameter key, given as its JSON text.
+func (*Detector) Number(_, raw string) Name { return OfNumber(raw) }
+
+// OfText names the built-in type of a text value: CREDIT_CARD, INTEGER_32,
+// INTEGER_64, FLOAT, EMAIL, URL, SSN, UUID, JWT, PHONE_NUMBER, IP_ADDRESS or
+// VIN, whichever comes first, else GENERIC. White space around a value is part
+// of it. It looks at the first MaxValue bytes.
+func OfText(s string) Name { return ofText(s, nil) }
+
+func ofText(s string, phones *phoneCache) Name {
+	cut := len(s) > MaxValue
+	if cut {
+		s = s[:MaxValue]
+	}
+	if s == "" {
+		return Generic
+	}
+	c := s[0]
+	if isDigit(c) || c == '-' {
+		if isDigit(c) && isCreditCard(s) {
+			return CreditCard
+		}
+		if t := number(s); t != "" {
+			return t
+		}
+	}
+	switch {
+	case isEmail(s):
+		return Email
+	case isURL(s):
+		return URL
+	case isSSN(s):
+		return SSN
+	case isUUID(s):
+		return UUID
+	case isJWT(s, cut):
+		return JWT
+	case c == '+' && phones.has(s):
+		return PhoneNumber
+	case isIP(s):
+		return IPAddress
+	case isVIN(s):
+		return VIN
+	}
+	return Generic
+}
+
+// OfNumber names the type of a number, given as its JSON text: CREDIT_CARD,
+// INTEGER_32, INTEGER_64 or FLOAT.
+func OfNumber(raw string) Name {
+	if isCreditCard(raw) {
+		return CreditCard
+	}
+	if t := number(raw); t != "" {
+		return t
+	}
+	return Float
+}
+
+// number names the type of an optional "-" and digits with at most one "."
+// inside; empty if s is anything else. Whole numbers beyond 64 bits are FLOAT.
+func number(s string) Name {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || !isDigit(digits[0]) || !isDigit(digits[len(digits)-1]) {
+		return ""
+	}
+	dots := 0
+	for i := range len(digits) {
+		if digits[i] == '.' {
+			dots++
+		} else if !isDigit(digits[i]) {
+			return ""
+		}
+	}
+	switch {
+	case dots > 1:
+		return ""
+	case dots == 1 || len(digits) > 40:
+		return Float
+	case len(digits) < 10:
+		return Integer32
+	case len(digits) > 18:
+		// An error of ParseInt allocates, so it is asked only about what is likely
+		// to fit.
+		if strings.TrimLeft(digits, "0") == "" {
+			return Integer32
+		}
+		if len(strings.TrimLeft(digits, "0")) > 19 {
+			return Float
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case err != nil:
+		return Float
+	case n == int64(int32(n)): //nolint:gosec // the comparison is the test for overflow
+		return Integer32
+	}
+	return Integer64
+}
+
+// isEmail matches dot-separated runs of letters, digits and _+&*-, an "@", and a
+// domain of two labels or more whose last has 2 to 24 letters.
+func isEmail(s string) bool {
+	at := strings.IndexByte(s, '@')
+	if at <= 0 {
+		return false
+	}
+	last := byte('.')
+	for i := range at {
+		c := s[i]
+		if c == '.' {
+			if last == '.' {
+				return false
+			}
+		} else if !isDigit(c) && !isLetter(c) && c != '_' && c != '+' && c != '&' && c != '*' && c != '-' {
+			return false
+		}
+		last = c
+	}
+	if last == '.' {
+		return false
+	}
+	domain := s[at+1:]
+	dot := strings.LastIndexByte(domain, '.')
+	if dot <= 0 {
+		return false
+	}
+	tld := domain[dot+1:]
+	if len(tld) < 2 || len(tld) > 24 {
+		return false
+	}
+	for i := range len(tld) {
+		if !isLetter(tld[i]) {
+			return false
+		}
+	}
+	last = '.'
+	for i := range dot {
+		c := domain[i]
+		if c == '.' {
+			if last == '.' {
+				return false
+			}
+		} else if !isDigit(c) && !isLetter(c) && c != '-' {
+			return false
+		}
+		last = c
+	}
+	return last != '.'
+}
+
+var urlSchemes = [...]string{
+	"http://", "https://", "ftp://", "ftps://", "gopher://", "telnet://", "nntp://", "mailto:", "news:",
+}
+
+// isURL matches a known scheme and then only the characters of URLs.
+func isURL(s string) bool {
+	colon := strings.IndexByte(s[:min(len(s), 8)], ':')
+	if colon < 3 {
+		return false
+	}
+	for _, scheme := range urlSchemes {
+		if len(s) <= len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
+			continue
+		}
+		for i := len(scheme); i < len(s); i++ {
+			if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("-%()_.!~*';/?:@&=+$,", c) < 0 {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// isSSN matches ddd-dd-dddd.
+func isSSN(s string) bool {
+	if len(s) != 11 || s[3] != '-' || s[6] != '-' {
+		return false
+	}
+	for i := range len(s) {
+		if i != 3 && i != 6 && !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isUUID matches groups of 8, 4, 4, 4 and 12 letters or digits, not only hex.
+func isUUID(s string) bool {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false
+	}
+	for i := range len(s) {
+		if i != 8 && i != 13 && i != 18 && i != 23 && !isDigit(s[i]) && !isLetter(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isIP matches an IPv4 or IPv6 address.
+func isIP(s string) bool {
+	if len(s) < 2 || len(s) > 45 {
+		return false
+	}
+	dots, colons := 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isDigit(c):
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+		case c == '%' && colons >= 2: // a zone follows
+			_, err := netip.ParseAddr(s)
+			return err == nil
+		default:
+			return false
+		}
+	}
+	if colons < 2 && (colons > 0 || dots != 3 || len(s) < 7 || len(s) > 15) {
+		return false
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -1,0 +1,66 @@
+package datatype
+
+import (
+	"strings"
+	"sync/atomic"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// A phoneCache remembers what the library said of recent numbers: asking it
+// takes 11 us and 70 allocations, a hundred times what other types take, and the
+// same users come again. Each number has one place, by its hash; the last one
+// stays.
+type phoneCache struct {
+	places [1024]atomic.Pointer[phone]
+}
+
+type phone struct {
+	text  string
+	valid bool
+}
+
+// has reports whether s is a valid international number. A nil cache remembers
+// nothing.
+func (c *phoneCache) has(s string) bool {
+	if !mayBePhone(s) {
+		return false
+	}
+	if c == nil {
+		return isPhone(s)
+	}
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	place := &c.places[(h^h>>16)%uint32(len(c.places))]
+	if p := place.Load(); p != nil && p.text == s {
+		return p.valid
+	}
+	p := &phone{text: strings.Clone(s), valid: isPhone(s)}
+	place.Store(p)
+	return p.valid
+}
+
+func isPhone(s string) bool {
+	n, err := phonenumbers.Parse(s, "")
+	return err == nil && phonenumbers.IsValidNumber(n)
+}
+
+// mayBePhone sorts out what cannot be a number after a "+", without asking.
+func mayBePhone(s string) bool {
+	if len(s) < 8 || len(s) > 16 {
+		return false
+	}
+	digits := 0
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case isDigit(c):
+			digits++
+		case c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/':
+		default:
+			return false
+		}
+	}
+	return digits >= 7 && digits <= 15
+}
