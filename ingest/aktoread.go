@@ -31,10 +31,10 @@ func (r *Record) parseAkto(m *message) error {
 			return fmt.Errorf("%s: missing or empty", fieldNames[id])
 		}
 	}
-	if _, given, ok := m.number(fieldStatusCode); !given {
+	if code, given, ok := m.number(fieldStatusCode); !given {
 		return errors.New("statusCode: missing")
-	} else if !ok {
-		return errors.New("statusCode: not a number")
+	} else if !ok || code < 0 || code > 999 {
+		return errors.New("statusCode: not a number from 0 to 999")
 	}
 	if raw := m.f[fieldPending]; len(raw) > 0 && (raw[0] == 't' || raw[0] == 'f') {
 		return errors.New("is_pending: a boolean, want a string")

@@ -350,8 +350,15 @@ func appendJSON[T string | []byte](dst []byte, s T) []byte {
 
 func appendJSONContent[T string | []byte](dst []byte, s T) []byte {
 	latin1 := !utf8.ValidString(string(s))
+	from := 0 // what needs no escape is copied in runs
 	for i := range len(s) {
-		switch c := s[i]; {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && (c < utf8.RuneSelf || !latin1) {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		from = i + 1
+		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c == '\n':
@@ -362,13 +369,11 @@ func appendJSONContent[T string | []byte](dst []byte, s T) []byte {
 			dst = append(dst, '\\', 't')
 		case c < ' ':
 			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		case latin1 && c >= utf8.RuneSelf:
-			dst = utf8.AppendRune(dst, rune(c))
 		default:
-			dst = append(dst, c)
+			dst = utf8.AppendRune(dst, rune(c))
 		}
 	}
-	return dst
+	return append(dst, s[from:]...)
 }
 
 // integer reads a number, or a string that is one, as producers differ.
