@@ -37,6 +37,15 @@ func (e *ControlError) Error() string {
 // Is reports whether target is ErrControl.
 func (e *ControlError) Is(target error) bool { return target == ErrControl }
 
+// String returns "har" or "akto", as in the flag -record-format and the Kafka
+// header harken-format.
+func (f Form) String() string {
+	if f == FormAkto {
+		return "akto"
+	}
+	return "har"
+}
+
 // NewRecord makes a Record of e, encoding it once. Members of e.Harken become the
 // record's header; an entry without an id gets one of now, and one without
 // e.Harken gets it. For the same without allocation, reuse a Record and SetEntry.
