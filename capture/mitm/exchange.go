@@ -48,7 +48,7 @@ const lingerTime = 5 * time.Second
 
 // newExchange begins the exchange of r, whose URL already names the upstream.
 func (p *Proxy) newExchange(w http.ResponseWriter, r *http.Request, cc *clientConn, raw string) *exchange {
-	ex := &exchange{proxy: p, conn: cc, writer: newResponseWriter(w), in: r, begun: time.Now()}
+	ex := &exchange{proxy: p, conn: cc, writer: newResponseWriter(w, r), in: r, begun: time.Now()}
 	host := recordedHost(r.Host, r.URL.Scheme)
 	if p.cfg.Recorder == nil || !p.cfg.Recorder.Wanted(host) {
 		return ex
