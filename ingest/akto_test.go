@@ -20,8 +20,13 @@ func entry() *har.Entry {
 		Request: har.Request{
 			Method: "POST", URL: "https://API.example:8443/a/b?x=1", HTTPVersion: "HTTP/2.0",
 			Headers: []har.Header{
-				{Name: ":authority", Value: "api.example:8443"}, {Name: ":path", Value: "/a/b?x=1"}, {Name: "Cookie", Value: "a=1"},
-				{Name: "cookie", Value: "b=2"}, {Name: "Accept", Value: "x/y"}, {Name: "accept", Value: "z/z"}, {Name: "bad name", Value: "v"},
+				{Name: ":authority", Value: "api.example:8443"},
+				{Name: ":path", Value: "/a/b?x=1"},
+				{Name: "Cookie", Value: "a=1"},
+				{Name: "cookie", Value: "b=2"},
+				{Name: "Accept", Value: "x/y"},
+				{Name: "accept", Value: "z/z"},
+				{Name: "bad name", Value: "v"},
 			},
 			PostData: &har.PostData{MimeType: "application/json", Body: []byte(`{"a":"\u00fc"}`)},
 		},
@@ -37,15 +42,15 @@ func entry() *har.Entry {
 	}
 }
 
-func akto(t testing.TB, e *har.Entry) map[string]string {
-	t.Helper()
+func akto(tb testing.TB, e *har.Entry) map[string]string {
+	tb.Helper()
 	b, err := ingest.AppendAkto(nil, ingest.NewRecord(e, time.Unix(1, 0)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var m map[string]string
 	if err := json.Unmarshal(b, &m); err != nil {
-		t.Fatalf("%v: %s", err, b)
+		tb.Fatalf("%v: %s", err, b)
 	}
 	return m
 }

@@ -31,10 +31,10 @@ func (r *Record) parseAkto(m *message) error {
 			return fmt.Errorf("%s: missing or empty", fieldNames[id])
 		}
 	}
-	if _, given, ok := m.number(fieldStatusCode); !given {
+	if code, given, ok := m.number(fieldStatusCode); !given {
 		return errors.New("statusCode: missing")
-	} else if !ok {
-		return errors.New("statusCode: not a number")
+	} else if !ok || code < 0 || code > 999 {
+		return errors.New("statusCode: not a number from 0 to 999")
 	}
 	if raw := m.f[fieldPending]; len(raw) > 0 && (raw[0] == 't' || raw[0] == 'f') {
 		return errors.New("is_pending: a boolean, want a string")
@@ -117,7 +117,7 @@ func (m *message) lenient(id field) string {
 		return string(raw)
 	}
 	s := jsonScanner{b: raw}
-	t, _ := s.text(nil) // checked before
+	t, _ := s.text() // checked before
 	return string(t)
 }
 
@@ -134,7 +134,7 @@ func (m *message) eachHeader(id field, yield func(name, value []byte)) error {
 		name = n
 		switch s.kind() {
 		case '"':
-			v, err := s.text(nil)
+			v, err := s.text()
 			if err == nil {
 				yield(name, v)
 			}
@@ -271,7 +271,7 @@ func (m *message) headers(id, multi field) ([]har.Header, error) {
 				_, err := s.skip()
 				return err
 			}
-			t, err := s.text(nil)
+			t, err := s.text()
 			lists[string(name)] = append(lists[string(name)], string(t))
 			return err
 		})
@@ -355,7 +355,7 @@ func (m *message) body(id, encoding field, contentType string) []byte {
 			if c > 0xff {
 				return []byte(text) // from a producer that does not know the rule
 			}
-			b = append(b, byte(c))
+			b = append(b, byte(c)) //nolint:gosec // at most 0xff
 		}
 		return b
 	}

@@ -153,14 +153,14 @@ func (l *LineFile) Put(_ context.Context, recs ...*Record) error {
 	var rejected []Rejection
 	for i, r := range recs {
 		start := len(l.buf)
-		b, err := appendHAR(l.buf, r)
-		if err != nil {
+		var err error
+		if l.buf, err = appendHAR(l.buf, r); err != nil {
 			l.buf = l.buf[:start]
 			rejected = append(rejected, Rejection{i, err.Error()})
 			continue
 		}
 		// Line feeds between JSON tokens are space; in strings there are none.
-		for line := b[start:]; ; {
+		for line := l.buf[start:]; ; {
 			j := bytes.IndexByte(line, '\n')
 			if j < 0 {
 				break
@@ -168,7 +168,7 @@ func (l *LineFile) Put(_ context.Context, recs ...*Record) error {
 			line[j] = ' '
 			line = line[j:]
 		}
-		l.buf = append(b, '\n')
+		l.buf = append(l.buf, '\n')
 	}
 	if err := l.write(); err != nil {
 		return fmt.Errorf("write records: %w", err)

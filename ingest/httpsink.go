@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -42,6 +43,7 @@ type HTTP struct {
 	cfg    HTTPConfig
 	url    string
 	client *http.Client
+	zips   sync.Pool // of *gzip.Writer, which are a megabyte each
 }
 
 var _ Sink = (*HTTP)(nil)
@@ -147,7 +149,7 @@ type refusedError struct{ status string }
 func (e *refusedError) Error() string { return "the control plane answered " + e.status }
 
 func (h *HTTP) roundTrip(ctx context.Context, recs []*Record) (*ingestReply, error) {
-	body, err := encodeBatch(recs)
+	body, err := h.encode(recs)
 	if err != nil {
 		return nil, fmt.Errorf("post records: %w", err)
 	}
@@ -209,13 +211,18 @@ func retryAfter(v string, now time.Time) time.Duration {
 	return min(max(d, 0), time.Hour)
 }
 
-// encodeBatch writes the request's body. Records are JSON already and are copied.
-func encodeBatch(recs []*Record) ([]byte, error) {
+// encode writes a request's body. Records are JSON already and are copied.
+func (h *HTTP) encode(recs []*Record) ([]byte, error) {
 	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
+	z, ok := h.zips.Get().(*gzip.Writer)
+	if !ok {
+		var err error
+		if z, err = gzip.NewWriterLevel(&out, gzip.BestSpeed); err != nil {
+			return nil, err
+		}
 	}
+	defer h.zips.Put(z)
+	z.Reset(&out)
 	sep := `{"batchData":[`
 	for _, r := range recs {
 		if _, err := io.WriteString(z, sep); err != nil {

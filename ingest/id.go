@@ -44,9 +44,9 @@ func NewID(now time.Time) ID {
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is meant
 	}
-	id[6] = 0x70 | byte(tick>>8)&0x0f
-	id[7] = byte(tick) //nolint:gosec // the low byte is meant
-	r := rand.Uint64() //nolint:gosec // an ID is a name, not a secret
+	id[6] = 0x70 | byte(tick>>8)&0x0f //nolint:gosec // the low bits are meant
+	id[7] = byte(tick)                //nolint:gosec // the low byte is meant
+	r := rand.Uint64()                //nolint:gosec // an ID is a name, not a secret
 	for i := range 8 {
 		id[8+i] = byte(r >> (8 * i)) //nolint:gosec // the low byte is meant
 	}

@@ -25,7 +25,7 @@ type Record struct {
 	Data       []byte
 }
 
-// An ID is a UUIDv7: sortable, for people and links. Repeats are recognised by
+// An ID is a UUIDv7: sortable, for people and links. Repeats are recognized by
 // Origin, never by ID.
 type ID [16]byte
 

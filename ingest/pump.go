@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -87,38 +86,25 @@ func NewPump(cfg PumpConfig) (*Pump, error) {
 // rejects, counting them.
 func (p *Pump) Run(ctx context.Context) error {
 	for {
-		b, err := p.next(ctx)
-		if errors.Is(err, io.EOF) || ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if p.retry(ctx, "records not delivered", func() error { return p.put(ctx, b.Records) }) != nil {
-			return nil
-		}
-		if b.Ack == nil {
-			continue
-		}
-		if p.retry(ctx, "records not acknowledged", func() error { return b.Ack(ctx) }) != nil {
+		b, ok := p.next(ctx)
+		ok = ok && p.retry(ctx, putFailed, func() error { return p.put(ctx, b.Records) })
+		ok = ok && (b.Ack == nil || p.retry(ctx, ackFailed, func() error { return b.Ack(ctx) }))
+		if !ok {
 			return nil
 		}
 	}
 }
 
-func (p *Pump) next(ctx context.Context) (Batch, error) {
-	var b Batch
-	var end error
-	err := p.retry(ctx, "records not read", func() error {
-		var err error
-		b, err = p.cfg.Source.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			end = io.EOF
-			return nil
+// next returns the next batch; false if there is none any more.
+func (p *Pump) next(ctx context.Context) (b Batch, ok bool) {
+	ended := false
+	ok = p.retry(ctx, nextFailed, func() (err error) {
+		if b, err = p.cfg.Source.Next(ctx); errors.Is(err, io.EOF) {
+			ended, err = true, nil
 		}
 		return err
 	})
-	return b, errors.Join(err, end)
+	return b, ok && !ended
 }
 
 func (p *Pump) put(ctx context.Context, recs []*Record) error {
@@ -141,8 +127,15 @@ func (p *Pump) put(ctx context.Context, recs []*Record) error {
 	return nil
 }
 
-// retry calls step until it succeeds. It returns an error only once ctx is done.
-func (p *Pump) retry(ctx context.Context, failure string, step func() error) error {
+// What can fail, as it is logged.
+const (
+	nextFailed = "records not read"
+	putFailed  = "records not delivered"
+	ackFailed  = "records not acknowledged"
+)
+
+// retry calls step until it succeeds; it returns false once ctx is done.
+func (p *Pump) retry(ctx context.Context, failure string, step func() error) bool {
 	pause := p.cfg.MinBackoff
 	for failed := false; ; failed = true {
 		err := step()
@@ -151,10 +144,10 @@ func (p *Pump) retry(ctx context.Context, failure string, step func() error) err
 				p.stalled.Set(0)
 				p.log.Info("recovered", "pump", p.cfg.Name)
 			}
-			return nil
+			return true
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false
 		}
 		p.retries.Inc()
 		p.stalled.Set(1)
@@ -168,7 +161,7 @@ func (p *Pump) retry(ctx context.Context, failure string, step func() error) err
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return fmt.Errorf("%w while waiting to try again", ctx.Err())
+			return false
 		}
 		pause = min(pause*2, p.cfg.MaxBackoff)
 	}

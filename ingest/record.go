@@ -37,6 +37,15 @@ func (e *ControlError) Error() string {
 // Is reports whether target is ErrControl.
 func (e *ControlError) Is(target error) bool { return target == ErrControl }
 
+// String returns "har" or "akto", as in the flag -record-format and the Kafka
+// header harken-format.
+func (f Form) String() string {
+	if f == FormAkto {
+		return "akto"
+	}
+	return "har"
+}
+
 // NewRecord makes a Record of e, encoding it once. Members of e.Harken become the
 // record's header; an entry without an id gets one of now, and one without
 // e.Harken gets it. For the same without allocation, reuse a Record and SetEntry.
@@ -171,7 +180,7 @@ func (m *message) text(id field) ([]byte, error) {
 		return nil, fmt.Errorf("%s: not a string", fieldNames[id])
 	}
 	s := jsonScanner{b: raw}
-	return s.text(nil)
+	return s.text()
 }
 
 // number returns the value of a member that is an integer or a string that is
@@ -206,7 +215,7 @@ func (m *message) control() error {
 			if s.kind() != '"' {
 				return errors.New("vpc_cidr: not a list of strings")
 			}
-			t, err := s.text(nil)
+			t, err := s.text()
 			e.VPCCIDR = append(e.VPCCIDR, string(t))
 			return err
 		})
@@ -225,6 +234,10 @@ func clampInt32(n int64) int32 {
 	return int32(n)
 }
 
+// errEnough ends a walk over an object whose syntax was checked before: bodies are
+// not walked over twice.
+var errEnough = errors.New("found")
+
 func (r *Record) parseHAR(m *message) error {
 	if err := r.parseHARRequest(m.f[fieldRequest]); err != nil {
 		return err
@@ -238,12 +251,14 @@ func (r *Record) parseHAR(m *message) error {
 	err := s.object(func(name []byte) error {
 		v, err := s.skip()
 		if string(name) == "status" && len(v) > 0 {
-			_, numErr := strconv.ParseFloat(string(v), 64)
-			status = numErr == nil
+			if _, numErr := strconv.ParseFloat(string(v), 64); numErr == nil {
+				status = true
+				return errEnough
+			}
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	if !status {
@@ -268,16 +283,19 @@ func (r *Record) parseHARRequest(raw []byte) error {
 	err := s.object(func(name []byte) (err error) {
 		switch {
 		case string(name) == "method" && s.kind() == '"':
-			method, err = s.text(nil)
+			method, err = s.text()
 		case string(name) == "url" && s.kind() == '"':
-			url, err = s.text(nil)
+			url, err = s.text()
 		default:
 			_, err = s.skip()
+		}
+		if err == nil && len(method) > 0 && len(url) > 0 {
+			return errEnough
 		}
 		return err
 	})
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, errEnough):
 		return err
 	case len(method) == 0:
 		return errors.New("request.method: missing, empty or not a string")
@@ -320,7 +338,7 @@ func (r *Record) parseMeta(raw []byte) error {
 				return err
 			}
 			var err error
-			*to, err = s.text(nil)
+			*to, err = s.text()
 			return err
 		})
 		if err != nil {
@@ -339,7 +357,7 @@ func (r *Record) parseFlags(s *jsonScanner) error {
 		if s.kind() != '"' {
 			return errors.New("_harken.flags: not a list of strings")
 		}
-		t, err := s.text(nil)
+		t, err := s.text()
 		r.Flags |= parseFlag(t)
 		return err
 	})

@@ -48,7 +48,7 @@ func TestParseAkto(t *testing.T) {
 		ID: r.ID, Account: "1000000", Collection: 17, Source: "MIRRORING", Direction: "2", Host: "api.shop.example",
 		Time: time.Unix(1767225600, 0).UTC(), Flags: ingest.Pending, Form: ingest.FormAkto, Data: []byte(aktoExample),
 	}
-	if d := cmp.Diff(want, *r); d != "" || r.ID.IsZero() {
+	if d := cmp.Diff(want, *r); d != "" || r.ID.IsZero() || r.Form.String() != "akto" {
 		t.Errorf("record (-want +got)\n%s", d)
 	}
 	e, err := r.Entry()

@@ -48,7 +48,7 @@ func TestHARFile(t *testing.T) {
 			Entries []struct{ Request struct{ Method, URL string } }
 		}
 	}
-	if err := json.Unmarshal(b, &file); err != nil || len(file.Log.Entries) != 2 || file.Log.Entries[1].Request.Method != "POST" {
+	if err := json.Unmarshal(b, &file); err != nil || len(file.Log.Entries) != 2 || file.Log.Entries[1].Request.Method != http.MethodPost {
 		t.Errorf("%v: %s", err, b)
 	}
 }

@@ -48,7 +48,7 @@ const lingerTime = 5 * time.Second
 
 // newExchange begins the exchange of r, whose URL already names the upstream.
 func (p *Proxy) newExchange(w http.ResponseWriter, r *http.Request, cc *clientConn, raw string) *exchange {
-	ex := &exchange{proxy: p, conn: cc, writer: newResponseWriter(w), in: r, begun: time.Now()}
+	ex := &exchange{proxy: p, conn: cc, writer: newResponseWriter(w, r), in: r, begun: time.Now()}
 	host := recordedHost(r.Host, r.URL.Scheme)
 	if p.cfg.Recorder == nil || !p.cfg.Recorder.Wanted(host) {
 		return ex
@@ -242,7 +242,10 @@ func (ex *exchange) timings(total time.Duration) har.Timings {
 	blocked := tm.connected - tm.trip
 	if ex.server != nil && !ex.reused {
 		t.DNS, t.Connect, t.SSL = ex.server.dns, ex.server.connect, ex.server.ssl
-		blocked -= max(t.DNS, 0) + max(t.Connect, 0) + max(t.SSL, 0)
+		if t.SSL >= 0 { // HAR 1.2: the time of ssl is part of connect
+			t.Connect = max(t.Connect, 0) + t.SSL
+		}
+		blocked -= max(t.DNS, 0) + max(t.Connect, 0)
 	}
 	t.Blocked = max(blocked, 0)
 	if tm.wrote == 0 || (tm.first != 0 && tm.wrote > tm.first) {

@@ -182,14 +182,15 @@ func (b *responseBody) WriteTo(w io.Writer) (written int64, err error) {
 // can flush a header whose body is late.
 type responseWriter struct {
 	http.ResponseWriter
+	chunks bool // HTTP/1.1 to the client
 
 	mu     sync.Mutex
 	late   *time.Timer
 	closed bool // no further informational responses
 }
 
-func newResponseWriter(w http.ResponseWriter) *responseWriter {
-	return &responseWriter{ResponseWriter: w}
+func newResponseWriter(w http.ResponseWriter, r *http.Request) *responseWriter {
+	return &responseWriter{ResponseWriter: w, chunks: r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1}
 }
 
 // Unwrap is for http.ResponseController.
@@ -210,6 +211,11 @@ func (w *responseWriter) WriteHeader(status int) {
 		if _, ok := h[k]; !ok {
 			h[k] = nil
 		}
+	}
+	if w.chunks && len(h["Trailer"]) > 0 {
+		// HTTP/2 allows trailers beside a length; HTTP/1.1 has them in chunked
+		// messages only (RFC 9112, section 7.1.2).
+		delete(h, "Content-Length")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -44,7 +45,7 @@ type control struct {
 
 // open opens all parts. Whatever is wrong with flags, files or ports is found
 // here.
-func open(ctx context.Context, o *options) (c *control, err error) {
+func open(ctx context.Context, o *options) (*control, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -52,33 +53,35 @@ func open(ctx context.Context, o *options) (c *control, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c = &control{deps: wire.Deps{Log: log, Registry: obs.NewRegistry(version)}, health: &obs.Health{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.close())
-		}
-	}()
+	c := &control{deps: wire.Deps{Log: log, Registry: obs.NewRegistry(version)}, health: &obs.Health{}}
+	if err := c.open(ctx, o); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+func (c *control) open(ctx context.Context, o *options) error {
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
-		return nil, fmt.Errorf("-data %s: %w", o.data, err)
+		return fmt.Errorf("-data %s: %w", o.data, err)
 	}
 	sink, err := c.openLog(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.openStore(ctx, o); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.openLearner(o); err != nil {
-		return nil, err
+		return err
 	}
 	if o.proxy != "" {
 		if c.forward, err = o.rec.NewForward(ctx, c.deps, "proxy", o.proxy, filepath.Join(o.data, "ca"), sink); err != nil {
-			return nil, err
+			return err
 		}
 		c.parts = append(c.parts, c.forward.Close)
 	}
 	if c.ln, err = wire.Listen(ctx, "listen", o.listen); err != nil {
-		return nil, err
+		return err
 	}
 	c.parts = append(c.parts, func() error {
 		if err := c.ln.Close(); !errors.Is(err, net.ErrClosed) {
@@ -87,9 +90,9 @@ func open(ctx context.Context, o *options) (c *control, err error) {
 		return nil
 	})
 	if err := c.openAPI(o, sink); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.welcome(ctx, o)
+	return c.welcome(ctx, o)
 }
 
 func (c *control) close() error {
@@ -111,7 +114,7 @@ func (c *control) openLog(o *options) (ingest.Sink, error) {
 	var err error
 	c.log, err = spool.Open(spool.Config{Dir: dir, MaxBytes: o.rec.SpoolMax, KeepBytes: keep, Log: c.deps.Log, Registerer: c.deps.Registry})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-data %s: %w", o.data, err)
 	}
 	c.parts = append(c.parts, c.log.Close)
 	if o.sink == "log:" {
@@ -257,7 +260,7 @@ func (c *control) run(ctx context.Context) error {
 func (c *control) serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler: c.api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: obs.ErrorLog(c.deps.Log),
+		ErrorLog: slog.NewLogLogger(c.deps.Log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(c.ln) }()

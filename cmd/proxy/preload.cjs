@@ -43,6 +43,9 @@ function secure(socket, options, done) {
 
 class PlainAgent extends http.Agent {
   createConnection(options, done) {
+    if (options.host === proxy.hostname && String(options.port) === proxy.port) {
+      return super.createConnection(options, done); // a program that knows the proxy by itself
+    }
     tunnel(options.host || 'localhost', options.port || 80, done);
   }
 }

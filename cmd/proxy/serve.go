@@ -88,7 +88,7 @@ func newRecorder(ctx context.Context, o *options) (*recorder, error) {
 	}
 	r.spool, err = spool.Open(spool.Config{Dir: filepath.Join(o.spool, wire.Topic), MaxBytes: o.proxy.SpoolMax, Log: log, Registerer: r.deps.Registry})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-spool %s: %w", o.spool, err)
 	}
 	if r.delivery, err = wire.NewDelivery(r.deps, r.spool, sinks); err != nil {
 		return nil, errors.Join(err, r.close())

@@ -3,7 +3,9 @@ package spool_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -11,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"harken/ingest"
 	"harken/ingest/spool"
@@ -103,16 +107,16 @@ func TestKill(t *testing.T) {
 
 // fill makes a log of n records in dir and returns its segment files. It is not
 // closed cleanly, as after a crash.
-func fill(t testing.TB, n int, segment int64) (dir string, segments []string) {
-	t.Helper()
-	src := t.TempDir()
-	l := open(t, spool.Config{Dir: src, SegmentBytes: segment})
+func fill(tb testing.TB, n int, segment int64) (dir string, segments []string) {
+	tb.Helper()
+	src := tb.TempDir()
+	l := open(tb, spool.Config{Dir: src, SegmentBytes: segment})
 	for i := range n {
-		put(t, l, record(i))
+		put(tb, l, record(i))
 	}
-	dir = filepath.Join(t.TempDir(), "log")
+	dir = filepath.Join(tb.TempDir(), "log")
 	if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	segments, _ = filepath.Glob(filepath.Join(dir, "*.log"))
 	return dir, segments
@@ -228,4 +232,78 @@ func checkDamaged(t *testing.T, what, dir string, all, mayLose int) {
 		t.Fatalf("%s: %d records lost in silence", what, all+1-len(got))
 	}
 	_ = l.Close()
+}
+
+// A crash of the machine may take the end of the log while positions and marks
+// survive: numbers that were given before must not be given again.
+func TestLostTailIsNotNumberedAgain(t *testing.T) {
+	src := t.TempDir()
+	l := open(t, spool.Config{Dir: src, SyncEvery: 1})
+	for i := range 5 {
+		put(t, l, record(i))
+	}
+	size := l.Stats().Bytes
+	for i := range 5 {
+		put(t, l, record(5+i))
+	}
+	b, err := reader(t, l, "a").Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	old := b.Records[0].Origin.Log
+	dir := filepath.Join(t.TempDir(), "log")
+	if err := os.CopyFS(dir, os.DirFS(src)); err != nil {
+		t.Fatal(err)
+	}
+	segs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err := os.Truncate(segs[0], size); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, spool.Config{Dir: dir, KeepBytes: 1 << 20})
+	put(t, l, record(99))
+	l.Seal()
+	got := drain(t, reader(t, l, "a"))
+	if len(got) != 1 || got[0].Origin.Seq != 11 || got[0].Origin.Log == old {
+		t.Errorf("after the loss: %d records, first %v; log before %s", len(got), got[0].Origin, old)
+	}
+	if got := drain(t, reader(t, l, "b")); len(got) != 6 {
+		t.Errorf("a new reader has %d records, want 6", len(got))
+	}
+}
+
+// A segment that someone removed is counted, and reading goes on behind it.
+func TestRemovedSegment(t *testing.T) {
+	dir := t.TempDir()
+	reg := prometheus.NewRegistry()
+	l := open(t, spool.Config{Dir: dir, SegmentBytes: 4 << 10, Registerer: reg})
+	for i := range 100 {
+		put(t, l, record(i))
+	}
+	segs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err := os.Remove(segs[1]); err != nil {
+		t.Fatal(err)
+	}
+	l.Seal()
+	got := drain(t, reader(t, l, "a"))
+	lost := metric(t, reg, "records_dropped_total", "missing")
+	if lost == 0 || len(got)+int(lost) != 100 {
+		t.Errorf("%d records and %v lost, want 100", len(got), lost)
+	}
+}
+
+func TestSealWakesReaders(t *testing.T) {
+	l := open(t, spool.Config{Dir: t.TempDir()})
+	r := reader(t, l, "a")
+	got := make(chan error)
+	go func() {
+		_, err := r.Next(t.Context())
+		got <- err
+	}()
+	l.Seal()
+	if err := <-got; !errors.Is(err, io.EOF) {
+		t.Errorf("Next = %v, want io.EOF", err)
+	}
 }

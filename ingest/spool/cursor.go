@@ -27,7 +27,7 @@ type cursor struct {
 // open points the cursor at the start of a segment's frames.
 func (c *cursor) open(path string) error {
 	c.close()
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -106,26 +106,52 @@ func (c *cursor) need(n int, refill bool) error {
 // bytes that were skipped and whether there is a frame.
 func (c *cursor) resync(lo, hi int64) (int64, bool, error) {
 	from := c.off()
-	rest := make([]byte, c.limit-from)
-	n, err := c.f.ReadAt(rest, from)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, false, fmt.Errorf("read %s at %d: %w", c.f.Name(), from, err)
-	}
-	rest = rest[:n]
-	for i := 1; i+frameHead+fixedHead <= len(rest); i++ {
-		n := payloadLength(rest[i:])
-		if !validLength(n) || n > int64(len(rest)-i-frameHead) {
-			continue
+	at, window := from+1, int64(c.chunk)
+	for at < c.limit {
+		rest := make([]byte, min(window, c.limit-at))
+		n, err := c.f.ReadAt(rest, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, false, fmt.Errorf("read %s at %d: %w", c.f.Name(), at, err)
 		}
-		frame := rest[i : i+frameHead+int(n)]
-		if seq := payloadSeq(frame[frameHead:]); seq < lo || seq > hi {
-			continue
-		}
-		if binary.LittleEndian.Uint32(frame[4:]) == checksum(frame, c.table) {
-			c.seek(from + int64(i))
-			return int64(i), true, nil
+		whole := n < len(rest) || at+int64(n) == c.limit
+		i, found := c.findFrame(rest[:n], c.limit-at, lo, hi)
+		switch at += int64(i); {
+		case found:
+			c.seek(at)
+			return at - from, true, nil
+		case whole:
+			at = c.limit
+		case i == 0: // what may be a frame is larger than the window
+			window *= 2
 		}
 	}
 	c.seek(c.limit)
 	return c.limit - from, false, nil
+}
+
+// findFrame returns where in b, of whose file left bytes can be read from b's
+// start on, there is a frame; if there is none, from where on more bytes are
+// needed to tell.
+func (c *cursor) findFrame(b []byte, left, lo, hi int64) (int, bool) {
+	i := 0
+	for ; i+frameHead+fixedHead <= len(b); i++ {
+		n := payloadLength(b[i:])
+		if !validLength(n) || n > left-int64(i)-frameHead {
+			continue
+		}
+		if seq := payloadSeq(b[i+frameHead:]); seq < lo || seq > hi {
+			continue
+		}
+		if n > int64(len(b)-i-frameHead) {
+			if int64(len(b)) < left { // its end is not in b
+				return i, false
+			}
+			continue
+		}
+		frame := b[i : i+frameHead+int(n)]
+		if binary.LittleEndian.Uint32(frame[4:]) == checksum(frame, c.table) {
+			return i, true
+		}
+	}
+	return i, false
 }

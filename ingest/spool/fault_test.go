@@ -99,3 +99,42 @@ func TestDiskFullRemovesKeptSegments(t *testing.T) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }
+
+// Finding the next frame reads in windows; a frame across their edges, or larger
+// than one, is found as well.
+func TestResyncInSmallWindows(t *testing.T) {
+	l, err := Open(Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	var ends []int64
+	for i := range 40 {
+		if err := l.Put(t.Context(), &ingest.Record{Data: make([]byte, 1+i*i)}); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, l.Stats().Bytes)
+	}
+	for _, chunk := range []int{100, 256, 1000, 1 << 20} {
+		c := cursor{table: l.table, chunk: chunk, limit: ends[39]}
+		if err := c.open(l.active.path); err != nil {
+			t.Fatal(err)
+		}
+		for i, end := range ends[:39] {
+			start := int64(segmentHead)
+			if i > 0 {
+				start = ends[i-1]
+			}
+			c.seek(start)
+			skipped, found, err := c.resync(1, 100)
+			if err != nil || !found || c.off() != end || skipped != end-start {
+				t.Fatalf("chunk %d, frame %d: at %d, want %d: %v %v", chunk, i, c.off(), end, found, err)
+			}
+		}
+		c.seek(ends[38])
+		if _, found, err := c.resync(1, 100); err != nil || found || c.off() != ends[39] {
+			t.Errorf("chunk %d: a frame at %d behind the last: %v", chunk, c.off(), err)
+		}
+		c.close()
+	}
+}

@@ -109,7 +109,7 @@ func decodePayload(payload []byte, r *ingest.Record, logID string, in *interner)
 	rest := payload[fixedHead:]
 	for _, s := range [...]*string{&r.Account, &r.Source, &r.Direction, &r.Host, &r.Origin.Log} {
 		n, w := binary.Uvarint(rest)
-		if w <= 0 || n > uint64(len(rest)-w) {
+		if w <= 0 || n > uint64(len(rest)-w) { //nolint:gosec // w is at most len(rest)
 			return errCorrupt
 		}
 		end := w + int(n) //nolint:gosec // at most len(rest)

@@ -12,7 +12,7 @@ import (
 // lockDir makes sure that one Log has dir. The lock file stays behind; what
 // counts is the lock on it, and its text only helps people.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lock record log: %w", err)
 	}

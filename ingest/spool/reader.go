@@ -318,7 +318,7 @@ func (l *Log) Forget(name string) error {
 
 func (l *Log) storeAck(name string, seq int64) error {
 	path := filepath.Join(l.cfg.Dir, name+ackSuffix)
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := openFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func (l *Log) load() error {
 		return err
 	}
 	if clean {
-		f, err := os.OpenFile(last.path, os.O_RDWR, 0)
+		f, err := openFile(last.path, os.O_RDWR)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (l *Log) markUnclean() error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := openFile(dir, os.O_RDONLY)
 	if err != nil {
 		return err
 	}

@@ -21,23 +21,23 @@ import (
 	"harken/ingest/spool"
 )
 
-func open(t testing.TB, cfg spool.Config) *spool.Log {
-	t.Helper()
+func open(tb testing.TB, cfg spool.Config) *spool.Log {
+	tb.Helper()
 	l, err := spool.Open(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	tb.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
-func reader(t testing.TB, l *spool.Log, name string) *spool.Reader {
-	t.Helper()
+func reader(tb testing.TB, l *spool.Log, name string) *spool.Reader {
+	tb.Helper()
 	r, err := l.Reader(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Close() })
+	tb.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
@@ -50,10 +50,10 @@ func record(n int) *ingest.Record {
 	}
 }
 
-func put(t testing.TB, l *spool.Log, recs ...*ingest.Record) {
-	t.Helper()
-	if err := l.Put(t.Context(), recs...); err != nil {
-		t.Fatal(err)
+func put(tb testing.TB, l *spool.Log, recs ...*ingest.Record) {
+	tb.Helper()
+	if err := l.Put(tb.Context(), recs...); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -65,22 +65,22 @@ func clone(r *ingest.Record) *ingest.Record {
 }
 
 // drain reads to the end of a sealed log, acknowledging all.
-func drain(t testing.TB, r *spool.Reader) []*ingest.Record {
-	t.Helper()
+func drain(tb testing.TB, r *spool.Reader) []*ingest.Record {
+	tb.Helper()
 	var got []*ingest.Record
 	for {
-		b, err := r.Next(t.Context())
+		b, err := r.Next(tb.Context())
 		if errors.Is(err, io.EOF) {
 			return got
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for _, rec := range b.Records {
 			got = append(got, clone(rec))
 		}
-		if err := b.Ack(t.Context()); err != nil {
-			t.Fatal(err)
+		if err := b.Ack(tb.Context()); err != nil {
+			tb.Fatal(err)
 		}
 	}
 }
@@ -222,11 +222,11 @@ func TestRetentionKeepsAndDrops(t *testing.T) {
 	}
 }
 
-func metric(t testing.TB, reg *prometheus.Registry, name, label string) float64 {
-	t.Helper()
+func metric(tb testing.TB, reg *prometheus.Registry, name, label string) float64 {
+	tb.Helper()
 	fams, err := reg.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range fams {
 		for _, m := range f.GetMetric() {

@@ -323,3 +323,14 @@ func (p *pattern) Read(b []byte) (int, error) {
 
 // trimID is the id of a numbered record in a URL.
 func trimID(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+
+// pemOf is a key in PKCS #8 and its certificate, as one PEM file.
+func pemOf(t *testing.T, cert tls.Certificate) []byte {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	return append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})...)
+}
