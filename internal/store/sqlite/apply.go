@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -77,8 +76,17 @@ type applier struct {
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
 	dropped       map[string]int64
 	facts, params []byte
-	stored        inventory.Endpoint
+	stored        [chunk]storedEndpoint
+	args          []any
 	types         []string
+}
+
+// A storedEndpoint is the row of an observation's key; its id is 0 if there is
+// none.
+type storedEndpoint struct {
+	id      int64
+	sampled int64 // samples that were ever stored
+	inventory.Endpoint
 }
 
 func (a *applier) apply(ctx context.Context, account int32, u *inventory.AccountUpdate) error {
@@ -90,10 +98,14 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 		k := u.Samples[i].Endpoint
 		a.samples[k] = append(a.samples[k], i)
 	}
-	for i := range u.Endpoints {
-		if err := a.endpoint(ctx, &u.Endpoints[i], u.Samples); err != nil {
-			k := &u.Endpoints[i].EndpointKey
-			return fmt.Errorf("%s %s in collection %d: %w", k.Method, k.URL, k.Collection, err)
+	for es := range slices.Chunk(u.Endpoints, chunk) {
+		if err := a.load(ctx, es); err != nil {
+			return err
+		}
+		for i := range es {
+			if err := a.endpoint(ctx, &es[i], &a.stored[i], u.Samples); err != nil {
+				return fmt.Errorf("%s %s in collection %d: %w", es[i].Method, es[i].URL, es[i].Collection, err)
+			}
 		}
 	}
 	for c, n := range a.collections {
@@ -111,8 +123,41 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 	return nil
 }
 
-// endpoint merges one observation and stores its samples.
-func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, samples []inventory.Sample) error {
+// load reads what is stored of some observations.
+func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
+	a.args = a.args[:0]
+	for i := range chunk {
+		if i >= len(es) {
+			a.args = append(a.args, nil, nil, nil)
+			continue
+		}
+		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
+		a.args = append(a.args, es[i].Collection, es[i].URL, es[i].Method)
+	}
+	a.args = append(a.args, a.account)
+	rows, err := a.getEndpoints.QueryContext(ctx, a.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var facts, params sql.RawBytes
+	for rows.Next() {
+		var i int
+		var id, sampled int64
+		if err := rows.Scan(&i, &id, &sampled, &facts, &params); err != nil {
+			return err
+		}
+		s := &a.stored[i]
+		s.id, s.sampled = id, sampled
+		if err := unpack(facts, params, &s.Endpoint); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// endpoint merges one observation into e and stores it, with its samples.
+func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *storedEndpoint, samples []inventory.Sample) error {
 	exists, err := a.hasCollectionOf(ctx, o)
 	if err != nil {
 		return err
@@ -124,58 +169,27 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, samples [
 		a.dropped[inventory.DroppedNoCollection] += o.Count
 		return nil
 	}
-	id, sampled, err := a.load(ctx, &o.EndpointKey)
-	added := errors.Is(err, sql.ErrNoRows)
-	if err != nil && !added {
-		return err
-	}
 	mine := a.samples[o.EndpointKey]
-	e := &a.stored
-	a.types = a.types[:0]
-	if added {
-		*e = inventory.Endpoint{EndpointKey: o.EndpointKey}
-	}
-	a.types = appendTypes(a.types, e.Params)
+	a.types = appendTypes(a.types[:0], e.Params)
 	e.Merge(o)
-	a.facts, a.params = inventory.AppendFacts(a.facts[:0], e), inventory.AppendParams(a.params[:0], e)
-	next := sampled + int64(len(mine))
-	if added {
+	a.facts, a.params = inventory.AppendFacts(a.facts[:0], &e.Endpoint), inventory.AppendParams(a.params[:0], &e.Endpoint)
+	next := e.sampled + int64(len(mine))
+	if e.id == 0 {
 		r, err := a.addEndpoint.ExecContext(ctx, a.account, o.Collection, o.URL, o.Method, e.Count, e.Discovered, e.LastSeen, next, a.facts, a.params)
 		if err != nil {
 			return err
 		}
-		if id, err = r.LastInsertId(); err != nil {
+		if e.id, err = r.LastInsertId(); err != nil {
 			return err
 		}
 		a.collections[o.Collection]++
-	} else if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, next, a.facts, a.params, id); err != nil {
+	} else if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, next, a.facts, a.params, e.id); err != nil {
 		return err
 	}
-	if err := a.indexTypes(ctx, id, e); err != nil {
+	if err := a.indexTypes(ctx, e); err != nil {
 		return err
 	}
-	return a.ring(ctx, id, sampled, mine, samples)
-}
-
-// load reads the stored endpoint into a.stored; sql.ErrNoRows if there is none.
-func (a *applier) load(ctx context.Context, k *inventory.EndpointKey) (id, sampled int64, err error) {
-	rows, err := a.getEndpoint.QueryContext(ctx, a.account, k.Collection, k.URL, k.Method)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		return 0, 0, errors.Join(rows.Err(), sql.ErrNoRows)
-	}
-	var facts, params sql.RawBytes
-	if err := rows.Scan(&id, &sampled, &facts, &params); err != nil {
-		return 0, 0, err
-	}
-	a.stored = inventory.Endpoint{EndpointKey: *k}
-	if err := inventory.ParseFacts(facts, &a.stored); err != nil {
-		return 0, 0, err
-	}
-	return id, sampled, inventory.ParseParams(params, &a.stored)
+	return a.ring(ctx, e.id, e.sampled, mine, samples)
 }
 
 func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (bool, error) {
@@ -194,11 +208,11 @@ func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (b
 }
 
 // indexTypes enters the types that e has now and had not before.
-func (a *applier) indexTypes(ctx context.Context, id int64, e *inventory.Endpoint) error {
+func (a *applier) indexTypes(ctx context.Context, e *storedEndpoint) error {
 	had := len(a.types)
 	a.types = appendTypes(a.types, e.Params)
 	for _, t := range a.types[had:] {
-		if _, err := a.addType.ExecContext(ctx, a.account, t, e.Collection, id); err != nil {
+		if _, err := a.addType.ExecContext(ctx, a.account, t, e.Collection, e.id); err != nil {
 			return err
 		}
 	}

@@ -3,14 +3,34 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"strings"
 )
+
+// chunk is the number of endpoints that are read by one statement: most of what a
+// single one costs is the statement.
+const chunk = 64
+
+// selectChunk reads the endpoints of up to chunk keys, each with the number of its
+// key. A key of NULLs finds nothing.
+func selectChunk() string {
+	var keys strings.Builder
+	for i := range chunk {
+		if i > 0 {
+			keys.WriteByte(',')
+		}
+		fmt.Fprintf(&keys, "(%d,?,?,?)", i)
+	}
+	return `SELECT k.column1, e.id, e.sampled, e.facts, e.params FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
+		ON e.account = ? AND e.collection = k.column2 AND e.url = k.column3 AND e.method = k.column4`
+}
 
 // statements are prepared once. A database keeps them per connection.
 type statements struct {
 	// Of the writer.
-	getEndpoint, addEndpoint, setEndpoint *sql.Stmt
-	addType, putSample, countURL          *sql.Stmt
-	hasCollection, putMark, addDropped    *sql.Stmt
+	getEndpoints, addEndpoint, setEndpoint *sql.Stmt
+	addType, putSample, countURL           *sql.Stmt
+	hasCollection, putMark, addDropped     *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
@@ -22,7 +42,7 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		into  **sql.Stmt
 		query string
 	}{
-		{w, &s.getEndpoint, `SELECT id, sampled, facts, params FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{w, &s.getEndpoints, selectChunk()},
 		{w, &s.addEndpoint, `INSERT INTO endpoints (account, collection, url, method, count, discovered, last_seen, sampled, facts, params)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{w, &s.setEndpoint, `UPDATE endpoints SET count = ?, discovered = ?, last_seen = ?, sampled = ?, facts = ?, params = ? WHERE id = ?`},
@@ -50,7 +70,7 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 // within returns a copy whose writing statements belong to tx.
 func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 	return statements{
-		getEndpoint: tx.StmtContext(ctx, s.getEndpoint), addEndpoint: tx.StmtContext(ctx, s.addEndpoint),
+		getEndpoints: tx.StmtContext(ctx, s.getEndpoints), addEndpoint: tx.StmtContext(ctx, s.addEndpoint),
 		setEndpoint: tx.StmtContext(ctx, s.setEndpoint), addType: tx.StmtContext(ctx, s.addType),
 		putSample: tx.StmtContext(ctx, s.putSample), countURL: tx.StmtContext(ctx, s.countURL),
 		hasCollection: tx.StmtContext(ctx, s.hasCollection), putMark: tx.StmtContext(ctx, s.putMark),
