@@ -2,6 +2,7 @@ package har
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -73,14 +74,44 @@ func appendBase64(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
+// largeBody is from where on a body's encoded length is found out before it is
+// written: growing a buffer step by step would cost twice the memory.
+const largeBody = 4 << 10
+
 // appendBody writes the member text, and encoding behind it where the body is
-// not UTF-8.
+// not UTF-8, or is so full of control characters that base64 is shorter.
 func appendBody(dst, body []byte, encoding string) []byte {
 	dst = append(dst, `,"text":`...)
-	if utf8.Valid(body) {
+	text := utf8.Valid(body)
+	if len(body) >= largeBody {
+		binary := base64.StdEncoding.EncodedLen(len(body))
+		if text {
+			escaped := escapedLen(body)
+			text = escaped <= binary
+			binary = min(escaped, binary)
+		}
+		dst = slices.Grow(dst, binary+1<<10)
+	}
+	if text {
 		return appendEscaped(dst, body)
 	}
 	return append(appendBase64(dst, body), encoding...)
+}
+
+// escapedLen is the length of s as a JSON string, without its quotes.
+func escapedLen(s []byte) int {
+	n := len(s)
+	for _, c := range s {
+		if mustEscape[c] {
+			switch c {
+			case '"', '\\', '\n', '\r', '\t':
+				n++
+			default:
+				n += len(`\u0000`) - 1
+			}
+		}
+	}
+	return n
 }
 
 func appendOptional(dst []byte, member, s string) []byte {

@@ -35,7 +35,7 @@ func TestCheckPassword(t *testing.T) {
 func TestHasher(t *testing.T) {
 	h, ctx := auth.NewHasher(2), t.Context()
 	hash, err := h.Hash(ctx, "abcdefg1")
-	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=47104,t=1,p=1$") {
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("Hash = %q, %v", hash, err)
 	}
 	again, err := h.Hash(ctx, "abcdefg1")

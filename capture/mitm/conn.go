@@ -27,7 +27,7 @@ type clientConn struct {
 	scheme    string // "http" or "https"
 	target    string // the URL host of the upstream; see upstreamHost
 
-	offered   bool   // the client got as far as our certificate
+	offered bool // the client got as far as our certificate
 
 	closing sync.Once
 	release func()

@@ -450,4 +450,3 @@ func TestMalformedRequests(t *testing.T) {
 		_ = c.Close()
 	}
 }
-

@@ -217,4 +217,3 @@ func TestEnvironmentIsRestored(t *testing.T) {
 		t.Errorf("GODEBUG = %q", v)
 	}
 }
-

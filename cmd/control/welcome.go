@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -81,6 +82,8 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	if err != nil {
 		return false, fmt.Errorf("first administrator: %w", errors.Join(err, os.Remove(path)))
 	}
+	// Hashing the password took memory that nothing needs for a long time.
+	debug.FreeOSMemory()
 	return made, nil
 }
 
