@@ -84,7 +84,7 @@ func (a *API) noMethod(w http.ResponseWriter, r *http.Request, verb string) {
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, status int, msg string) {
 	c := &call{w: w, r: r, route: &route{path: "/"}}
 	a.commonHeaders(c)
-	a.write(c, status, errorBody{[]string{msg}})
+	a.write(c.r.Context(), c, status, errorBody{[]string{msg}})
 }
 
 func clip(s string) string {
@@ -127,7 +127,7 @@ func (a *API) serveMetrics(c *call) {
 		}
 		if err != nil {
 			a.commonHeaders(c)
-			a.fail(c, err)
+			a.fail(c.r.Context(), c, err)
 			return
 		}
 	}
