@@ -110,11 +110,11 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	defer a.recover(c)
 	a.commonHeaders(c)
 	if err := a.admit(c); err != nil {
-		a.fail(c, err)
+		a.fail(c.r.Context(), c, err)
 		return
 	}
 	if err := rt.serve(a, c); err != nil {
-		a.fail(c, err)
+		a.fail(c.r.Context(), c, err)
 	}
 }
 
@@ -157,13 +157,13 @@ func (a *API) reply(c *call, out any) {
 			http.SetCookie(c.w, k)
 		}
 	}
-	a.write(c, http.StatusOK, out)
+	a.write(c.r.Context(), c, http.StatusOK, out)
 }
 
-func (a *API) write(c *call, status int, body any) {
+func (a *API) write(ctx context.Context, c *call, status int, body any) {
 	b, err := json.Marshal(body)
 	if err != nil { // a reply type that cannot be encoded is our mistake
-		a.log.ErrorContext(c.r.Context(), "reply not encoded", "path", c.route.url(), "err", err)
+		a.log.ErrorContext(ctx, "reply not encoded", "path", c.route.url(), "err", err)
 		status, b = http.StatusInternalServerError, []byte(`{"actionErrors":["internal error"]}`)
 	}
 	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -195,7 +195,7 @@ func status(k fault.Kind) int {
 	}
 }
 
-func (a *API) fail(c *call, err error) {
+func (a *API) fail(ctx context.Context, c *call, err error) {
 	kind, msg := fault.Of(err)
 	if busy, ok := errors.AsType[*ingest.BusyError](err); ok {
 		if kind != fault.Busy {
@@ -206,12 +206,12 @@ func (a *API) fail(c *call, err error) {
 		c.w.Header().Set("Retry-After", "1")
 	}
 	if kind == fault.Internal {
-		if c.r.Context().Err() != nil {
+		if ctx.Err() != nil {
 			return // the client has gone, and what failed for it is no news
 		}
-		a.log.ErrorContext(c.r.Context(), "request failed", "path", c.route.url(), "err", err)
+		a.log.ErrorContext(ctx, "request failed", "path", c.route.url(), "err", err)
 	}
-	a.write(c, status(kind), errorBody{[]string{msg}})
+	a.write(ctx, c, status(kind), errorBody{[]string{msg}})
 }
 
 // recover turns a panic into a 500, or, when the answer has begun, into a broken
@@ -228,5 +228,5 @@ func (a *API) recover(c *call) {
 	if w, ok := c.w.(interface{ Written() bool }); ok && w.Written() {
 		panic(http.ErrAbortHandler)
 	}
-	a.write(c, http.StatusInternalServerError, errorBody{[]string{"internal error"}})
+	a.write(c.r.Context(), c, http.StatusInternalServerError, errorBody{[]string{"internal error"}})
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (a *API) noMethod(w http.ResponseWriter, r *http.Request, verb string) {
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, status int, msg string) {
 	c := &call{w: w, r: r, route: &route{path: "/"}}
 	a.commonHeaders(c)
-	a.write(c, status, errorBody{[]string{msg}})
+	a.write(c.r.Context(), c, status, errorBody{[]string{msg}})
 }
 
 func clip(s string) string {
@@ -110,11 +111,11 @@ func orOK(h http.Handler) http.Handler {
 func (a *API) metrics() http.Handler {
 	rt := &route{path: "/metrics", needs: needs(auth.Metrics, auth.Read)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.serveMetrics(&call{w: w, r: r, route: rt})
+		a.serveMetrics(r.Context(), &call{w: w, r: r, route: rt})
 	})
 }
 
-func (a *API) serveMetrics(c *call) {
+func (a *API) serveMetrics(ctx context.Context, c *call) {
 	c.w.Header().Set("X-Content-Type-Options", "nosniff")
 	near := peerAddr(c.r).IsLoopback() && c.r.Header.Get("X-Forwarded-For") == "" && c.r.Header.Get("Forwarded") == ""
 	if !near {
@@ -127,7 +128,7 @@ func (a *API) serveMetrics(c *call) {
 		}
 		if err != nil {
 			a.commonHeaders(c)
-			a.fail(c, err)
+			a.fail(ctx, c, err)
 			return
 		}
 	}
