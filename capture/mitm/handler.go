@@ -85,7 +85,7 @@ func (s *session) forward(w http.ResponseWriter, r *http.Request, cc *clientConn
 	s.metrics.requests.Inc()
 	ex := s.newExchange(w, r, cc, raw)
 	if isUpgrade(r) {
-		s.upgrade(ex, raw)
+		s.upgrade(r.Context(), ex, raw)
 		return
 	}
 	defer ex.close()

@@ -192,6 +192,7 @@ func (p *Proxy) newHandler() *goproxy.ProxyHttpServer {
 	h.ConnectDialWithReq = nil
 	h.Logger = printer{p.log}
 	h.KeepAcceptEncoding = true
+	h.KeepHeader = true // we have removed what it would remove, and more
 	h.NonproxyHandler = p.cfg.LocalHandler
 	h.OnRequest().HandleConnect(goproxy.AlwaysReject)
 	trip := goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {

@@ -25,6 +25,7 @@ func TestStreaming(t *testing.T) {
 	for _, length := range []string{"", "15"} {
 		t.Run("length "+length, func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				step := make(chan struct{})
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if length != "" {
@@ -67,10 +68,11 @@ func TestStreaming(t *testing.T) {
 // The client's parts and the server's alternate, as in gRPC.
 func TestBidirectional(t *testing.T) {
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			w.Header().Set("Trailer", "Announced")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			br := bufio.NewReader(r.Body)
 			for {
@@ -122,6 +124,7 @@ func TestBidirectional(t *testing.T) {
 
 func TestInformational(t *testing.T) {
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "</a.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -197,6 +200,7 @@ func TestClientHangsUp(t *testing.T) {
 	for _, streaming := range []bool{false, true} {
 		t.Run(fmt.Sprint("streaming ", streaming), func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				arrived, gone := make(chan struct{}), make(chan time.Time, 1)
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if streaming {
@@ -246,6 +250,7 @@ func TestUpstreamAborts(t *testing.T) {
 	for _, length := range []string{"", "1000"} {
 		t.Run("length "+length, func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if length != "" {
 						w.Header().Set("Content-Length", length)
@@ -277,6 +282,7 @@ func TestLargeBodies(t *testing.T) {
 	content := make([]byte, size)
 	_, _ = rand.Read(content[:1<<20])
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			if r.ContentLength >= 0 {
