@@ -174,6 +174,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 // However much passes, memory stays flat.
 func TestMemoryIsFlat(t *testing.T) {
 	const size = 256 << 20
+	runtime.GC() // what other tests left
 	e := start(t, nil)
 	u := e.origin(t, true, false, func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()

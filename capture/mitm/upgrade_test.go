@@ -171,7 +171,7 @@ func TestExtendedConnect(t *testing.T) {
 		t.Helper()
 		h1 := e.transport(false)
 		conn, _ := e.connect(t, u.Host, "")
-		tr := &http2.Transport{} //nolint:staticcheck // net/http refuses to send the header :protocol
+		tr := &http2.Transport{}                                                          //nolint:staticcheck // net/http refuses to send the header :protocol
 		cc, err := tr.NewClientConn(tlsTo(t, conn, h1.TLSClientConfig, "api.test", "h2")) //nolint:staticcheck // as above
 		if err != nil {
 			t.Fatal(err)
