@@ -79,7 +79,7 @@ func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) 
 	}
 	first, err := cc.peek(1)
 	switch {
-	case err != nil && port != "443" && errors.As(err, new(net.Error)) && isTimeout(err):
+	case port != "443" && isTimeout(err):
 		s.relay(ctx, cc, "protocol")
 		return
 	case err != nil:

@@ -88,6 +88,9 @@ func (a *authority) Leaf(_ context.Context, host string) (*tls.Certificate, erro
 	return c, nil
 }
 
+// verifyBy verifies a leaf by a.
+func verifyBy(a *authority) x509.VerifyOptions { return x509.VerifyOptions{Roots: a.pool} }
+
 // recorder keeps what it observes.
 type recorder struct {
 	limit int64
@@ -189,7 +192,7 @@ func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // origin starts a server: plain, or with TLS and the given protocols.
-func (e *env) origin(tb testing.TB, secure, h2 bool, h http.HandlerFunc) *url.URL {
+func (e *env) origin(tb testing.TB, secure, h2 bool, h http.HandlerFunc, change ...func(*tls.Config)) *url.URL {
 	tb.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
@@ -203,6 +206,9 @@ func (e *env) origin(tb testing.TB, secure, h2 bool, h http.HandlerFunc) *url.UR
 			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				return e.upstreamCA.Leaf(hello.Context(), hello.ServerName)
 			},
+		}
+		for _, f := range change {
+			f(s.TLS)
 		}
 		s.EnableHTTP2 = h2
 		s.StartTLS()

@@ -36,7 +36,7 @@ func (s *session) upgrade(ctx context.Context, ex *exchange, raw string) {
 	client, err := s.takeOver(ex, resp)
 	if err != nil {
 		ex.finish(resp, err)
-		return
+		panic(http.ErrAbortHandler)
 	}
 	defer client.Close()
 	s.pipeUpgraded(stopContext(ctx), ex, resp, client, up)
