@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A clientConn is a client's connection and what is known of it. Reads first
@@ -27,7 +28,8 @@ type clientConn struct {
 	scheme    string // "http" or "https"
 	target    string // the URL host of the upstream; see upstreamHost
 
-	offered bool // the client got as far as our certificate
+	offered bool      // the client got as far as our certificate
+	secured time.Time // when TLS was set up
 
 	closing sync.Once
 	release func()

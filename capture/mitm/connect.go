@@ -14,6 +14,10 @@ import (
 
 const tlsHandshake = 0x16 // the record type of a ClientHello
 
+// refusalTime is how soon after the handshake a client that pins hangs up.
+// Browsers keep the connections that they open in advance for longer.
+const refusalTime = time.Second
+
 // connect answers a CONNECT and finds out what the client speaks in the tunnel:
 // TLS is ended here, HTTP is served, anything else is relayed.
 func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn) {
@@ -34,7 +38,7 @@ func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn
 	}
 	// What the client sent in one segment with the CONNECT.
 	if n := buffered.Reader.Buffered(); n > 0 {
-		early, _ := buffered.Reader.Peek(n)
+		early, _ := buffered.Peek(n)
 		cc.ahead = append(append([]byte(nil), early...), cc.ahead...)
 	}
 	cc.authority = r.Host
@@ -75,7 +79,7 @@ func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) 
 	}
 	first, err := cc.peek(1)
 	switch {
-	case err != nil && port != "443" && errors.As(err, new(net.Error)) && isTimeout(err):
+	case port != "443" && isTimeout(err):
 		s.relay(ctx, cc, "protocol")
 		return
 	case err != nil:
@@ -158,14 +162,13 @@ func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string)
 		}
 	}
 	_ = cc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
-	t := tls.Server(cc, s.Proxy.tls)
+	t := tls.Server(cc, s.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
 		_ = cc.Close()
 		s.metrics.handshakeFails.Inc()
 		s.log.Debug("client handshake failed", "host", cc.authority, "client", cc.addr, "err", err)
-		if cc.offered && refusedLeaf(err) && s.pinned.refused(cc) {
-			s.log.Warn("client refuses our certificate; its connections to the host are tunneled for a while",
-				"host", host, "client", cc.addr.Addr(), "for", s.cfg.AutoTunnelFor)
+		if cc.offered && refusedLeaf(err) {
+			s.noteRefusal(cc)
 		}
 		return
 	}
@@ -173,8 +176,30 @@ func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string)
 	name := t.ConnectionState().ServerName
 	cc.scheme = "https"
 	cc.target = upstreamHost(name, host, port)
+	cc.secured = time.Now()
 	cc.busy.Store(false)
 	s.queue.put(t)
+}
+
+func (s *session) noteRefusal(cc *clientConn) {
+	if s.pinned.refused(cc) {
+		s.log.Warn("client refuses our certificate, its connections to the host are tunneled for a while",
+			"host", cc.authority, "client", cc.addr.Addr(), "period", s.cfg.AutoTunnelFor)
+	}
+}
+
+// noteUnused looks at a connection that was closed. A client may check a pinned
+// certificate only after the handshake, and hang up then without a word.
+func (s *session) noteUnused(cc *clientConn) {
+	if cc.scheme != "https" || cc.proven.Load() || time.Since(cc.secured) > refusalTime {
+		return
+	}
+	s.Proxy.mu.Lock()
+	ended := s.ended
+	s.Proxy.mu.Unlock()
+	if !ended {
+		s.noteRefusal(cc)
+	}
 }
 
 // refusedLeaf reports whether a handshake failed because the client did not want

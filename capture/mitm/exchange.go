@@ -285,9 +285,10 @@ func (ex *exchange) gotFirstByte() {
 }
 
 // got1xx passes an informational response on. The client gets its 100 Continue
-// from the server when the transport begins to read the body.
+// from the server when the transport begins to read the body. HTTP/1.0 knows no
+// such thing (RFC 9110, section 15.2).
 func (ex *exchange) got1xx(code int, header textproto.MIMEHeader) error {
-	if code != http.StatusContinue {
+	if code != http.StatusContinue && ex.in.ProtoAtLeast(1, 1) {
 		ex.writer.informational(code, http.Header(header))
 	}
 	return nil

@@ -19,6 +19,9 @@ func (s *session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic("mitm: request without its connection")
 	}
 	cc.active.Store(true)
+	if cc.authority != "" && !cc.proven.Swap(true) {
+		s.pinned.succeeded(cc)
+	}
 	switch {
 	case r.Method == http.MethodConnect && r.ProtoMajor == 2 && r.Header.Get(":protocol") != "":
 		s.extendedConnect(w, r, cc)
@@ -73,9 +76,6 @@ func (s *session) forward(w http.ResponseWriter, r *http.Request, cc *clientConn
 		if r.Host == "" {
 			r.Host = cc.authority
 		}
-		if !cc.proven.Swap(true) {
-			s.pinned.succeeded(cc)
-		}
 	}
 	if isLocalHost(r.Host) {
 		removeHopHeaders(r.Header)
@@ -85,7 +85,7 @@ func (s *session) forward(w http.ResponseWriter, r *http.Request, cc *clientConn
 	s.metrics.requests.Inc()
 	ex := s.newExchange(w, r, cc, raw)
 	if isUpgrade(r) {
-		s.upgrade(ex, raw)
+		s.upgrade(r.Context(), ex, raw)
 		return
 	}
 	defer ex.close()

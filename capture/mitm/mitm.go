@@ -68,7 +68,7 @@ type Config struct {
 	TunnelHosts []string
 	// AutoTunnelAfter is after how many handshakes in a row that one client refused
 	// for one host the host is tunneled for that client; 0 means 2, negative never.
-	// A completed request in the same window prevents it, so that one curl without
+	// A request that came through in the same window prevents it, so that one curl without
 	// --cacert does not turn interception off for the browser beside it.
 	AutoTunnelAfter int
 	AutoTunnelFor   time.Duration // 0 means 10 minutes
@@ -192,6 +192,7 @@ func (p *Proxy) newHandler() *goproxy.ProxyHttpServer {
 	h.ConnectDialWithReq = nil
 	h.Logger = printer{p.log}
 	h.KeepAcceptEncoding = true
+	h.KeepHeader = true // we have removed what it would remove, and more
 	h.NonproxyHandler = p.cfg.LocalHandler
 	h.OnRequest().HandleConnect(goproxy.AlwaysReject)
 	trip := goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {

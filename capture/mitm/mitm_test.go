@@ -34,11 +34,11 @@ type authority struct {
 	leaves map[string]*tls.Certificate
 }
 
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
+func newAuthority(tb testing.TB) *authority {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -51,11 +51,11 @@ func newAuthority(t testing.TB) *authority {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
@@ -88,6 +88,9 @@ func (a *authority) Leaf(_ context.Context, host string) (*tls.Certificate, erro
 	return c, nil
 }
 
+// verifyBy verifies a leaf by a.
+func verifyBy(a *authority) x509.VerifyOptions { return x509.VerifyOptions{Roots: a.pool} }
+
 // recorder keeps what it observes.
 type recorder struct {
 	limit int64
@@ -99,23 +102,23 @@ func (r *recorder) Wanted(string) bool           { return true }
 func (r *recorder) Observe(ex *capture.Exchange) { r.seen <- ex }
 
 // next returns the next exchange.
-func (r *recorder) next(t testing.TB) *capture.Exchange {
-	t.Helper()
+func (r *recorder) next(tb testing.TB) *capture.Exchange {
+	tb.Helper()
 	select {
 	case ex := <-r.seen:
 		return ex
 	case <-time.After(10 * time.Second):
-		t.Fatal("no exchange was observed")
+		tb.Fatal("no exchange was observed")
 		return nil
 	}
 }
 
 // none fails if something more was observed.
-func (r *recorder) none(t testing.TB) {
-	t.Helper()
+func (r *recorder) none(tb testing.TB) {
+	tb.Helper()
 	select {
 	case ex := <-r.seen:
-		t.Errorf("observed a further exchange: %s %s %d %v", ex.Method, ex.Target, ex.Status, ex.Err)
+		tb.Errorf("observed a further exchange: %s %s %d %v", ex.Method, ex.Target, ex.Status, ex.Err)
 	default:
 	}
 }
@@ -129,11 +132,11 @@ type env struct {
 	proxy          *mitm.Proxy
 }
 
-func start(t testing.TB, change func(*mitm.Config)) *env {
-	t.Helper()
+func start(tb testing.TB, change func(*mitm.Config)) *env {
+	tb.Helper()
 	e := &env{
-		ca:         newAuthority(t),
-		upstreamCA: newAuthority(t),
+		ca:         newAuthority(tb),
+		upstreamCA: newAuthority(tb),
 		rec:        &recorder{limit: 1 << 20, seen: make(chan *capture.Exchange, 100_000)},
 	}
 	cfg := mitm.Config{
@@ -151,11 +154,11 @@ func start(t testing.TB, change func(*mitm.Config)) *env {
 	}
 	p, err := mitm.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -166,13 +169,13 @@ func start(t testing.TB, change func(*mitm.Config)) *env {
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Errorf("Serve: %v", err)
+				tb.Errorf("Serve: %v", err)
 			}
 		case <-time.After(15 * time.Second):
-			t.Error("Serve did not return")
+			tb.Error("Serve did not return")
 		}
 	})
-	t.Cleanup(e.stop)
+	tb.Cleanup(e.stop)
 	return e
 }
 
@@ -189,14 +192,14 @@ func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // origin starts a server: plain, or with TLS and the given protocols.
-func (e *env) origin(t testing.TB, secure, h2 bool, h http.HandlerFunc) *url.URL {
-	t.Helper()
+func (e *env) origin(tb testing.TB, secure, h2 bool, h http.HandlerFunc, change ...func(*tls.Config)) *url.URL {
+	tb.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	if secure {
-		byAddress, err := e.upstreamCA.Leaf(t.Context(), "127.0.0.1")
+		byAddress, err := e.upstreamCA.Leaf(tb.Context(), "127.0.0.1")
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		s.TLS = &tls.Config{
 			Certificates: []tls.Certificate{*byAddress}, // without a name in the hello
@@ -204,18 +207,21 @@ func (e *env) origin(t testing.TB, secure, h2 bool, h http.HandlerFunc) *url.URL
 				return e.upstreamCA.Leaf(hello.Context(), hello.ServerName)
 			},
 		}
+		for _, f := range change {
+			f(s.TLS)
+		}
 		s.EnableHTTP2 = h2
 		s.StartTLS()
 	} else {
 		s.Start()
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
 	})
 	u, err := url.Parse(s.URL)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if secure {
 		u.Host = "api.test:" + u.Port()
@@ -224,10 +230,10 @@ func (e *env) origin(t testing.TB, secure, h2 bool, h http.HandlerFunc) *url.URL
 }
 
 // client returns a client that uses the proxy, with HTTP/2 or without.
-func (e *env) client(t testing.TB, h2 bool) *http.Client {
-	t.Helper()
+func (e *env) client(tb testing.TB, h2 bool) *http.Client {
+	tb.Helper()
 	tr := e.transport(h2)
-	t.Cleanup(tr.CloseIdleConnections)
+	tb.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{
 		Transport:     tr,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -250,6 +256,7 @@ func (e *env) transport(h2 bool) *http.Transport {
 
 // variants runs f for each way in which client and upstream can speak.
 func variants(t *testing.T, f func(t *testing.T, e *env, c *http.Client, secure, h2 bool)) {
+	t.Helper()
 	for _, v := range []struct {
 		name               string
 		secure, h2, client bool
@@ -267,21 +274,22 @@ func variants(t *testing.T, f func(t *testing.T, e *env, c *http.Client, secure,
 	}
 }
 
-func read(t testing.TB, resp *http.Response, err error) string {
-	t.Helper()
+func read(tb testing.TB, resp *http.Response, err error) string {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
 
 func TestForward(t *testing.T) {
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
 			if err != nil {

@@ -45,8 +45,8 @@ const pinnedCapacity = 4096
 // pinnedHosts remembers whose leaf certificates which clients refused. An entry
 // is one host as one client address asks for it: a phone's app that pins its
 // certificate says nothing about the browser of its neighbor. A client that
-// completed a request on the host within the window is one that trusts us, and
-// its later refusals (a second program without the certificate) change nothing.
+// sent a request to the host within the window is one that trusts us, and its
+// later refusals (a second program without the certificate) change nothing.
 type pinnedHosts struct {
 	after  int // negative: never
 	window time.Duration
@@ -67,7 +67,7 @@ type pinnedEntry struct {
 	key     pinnedKey
 	refused int
 	last    time.Time // of the last refusal
-	trusted time.Time // when a request was last completed; zero if never
+	trusted time.Time // when a connection last carried a request; zero if never
 	until   time.Time // tunneled until then
 }
 

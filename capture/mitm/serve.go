@@ -74,7 +74,7 @@ func (p *Proxy) Serve(ctx context.Context, ln net.Listener) error {
 	s.shutdown(ctx, ln)
 	cancel()
 	wg.Wait()
-	<-s.idle
+	s.finish()
 	p.upstream.close()
 	p.log.Info("proxy stopped", "address", ln.Addr().String())
 	if err != nil && ctx.Err() == nil {
@@ -148,14 +148,19 @@ func (s *session) shutdown(ctx context.Context, ln net.Listener) {
 		s.log.Warn("exchanges cut by shutdown", "err", err)
 	}
 	_ = s.server.Close()
-	s.queue.drain()
+	_ = s.queue.Close()
+}
+
+// finish closes what is left and waits for its end. Nothing accepts any more.
+func (s *session) finish() {
 	s.closeConns(func(*clientConn) bool { return true })
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.over = true
 	if s.work == 0 {
 		close(s.idle)
 	}
+	s.mu.Unlock()
+	<-s.idle
 }
 
 func (s *session) closeConns(which func(*clientConn) bool) {
@@ -197,7 +202,7 @@ func (s *session) connState(c net.Conn, state http.ConnState) {
 	cc := clientConnOf(c)
 	switch state {
 	case http.StateNew:
-		s.mu.Lock() // over cannot be set yet: the queue still gives connections
+		s.mu.Lock() // over cannot be set yet: the server is still accepting
 		s.work++
 		s.mu.Unlock()
 	case http.StateActive:
@@ -208,7 +213,12 @@ func (s *session) connState(c net.Conn, state http.ConnState) {
 		if cc != nil {
 			cc.active.Store(false)
 		}
-	case http.StateHijacked, http.StateClosed:
+	case http.StateHijacked:
+		s.leave()
+	case http.StateClosed:
+		if cc != nil {
+			s.noteUnused(cc)
+		}
 		s.leave()
 	}
 }
@@ -236,8 +246,6 @@ func (q *queue) put(c net.Conn) bool {
 		return false
 	}
 }
-
-func (q *queue) drain() { _ = q.Close() }
 
 // Accept implements net.Listener.
 func (q *queue) Accept() (net.Conn, error) {

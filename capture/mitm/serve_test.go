@@ -21,24 +21,24 @@ import (
 )
 
 // tlsTo does a handshake over conn and checks what ALPN agreed on.
-func tlsTo(t testing.TB, conn net.Conn, cfg *tls.Config, name, proto string) *tls.Conn {
-	t.Helper()
+func tlsTo(tb testing.TB, conn net.Conn, cfg *tls.Config, name, proto string) *tls.Conn {
+	tb.Helper()
 	cfg = cfg.Clone()
 	cfg.ServerName = name
 	cfg.NextProtos = []string{proto}
 	c := tls.Client(conn, cfg)
-	if err := c.HandshakeContext(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := c.HandshakeContext(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	if got := c.ConnectionState().NegotiatedProtocol; got != proto {
-		t.Fatalf("ALPN gave %q, want %q", got, proto)
+		tb.Fatalf("ALPN gave %q, want %q", got, proto)
 	}
 	return c
 }
 
 // eventually waits for ok.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -47,7 +47,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			buf := make([]byte, 1<<20)
-			t.Fatalf("%s did not happen\n%s", what, buf[:runtime.Stack(buf, true)])
+			tb.Fatalf("%s did not happen\n%s", what, buf[:runtime.Stack(buf, true)])
 		}
 	}
 }

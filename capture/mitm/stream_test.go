@@ -22,12 +22,16 @@ import (
 
 // Each part has to arrive before the next is sent, whatever the framing is.
 func TestStreaming(t *testing.T) {
-	for _, length := range []string{"", "15"} {
+	for _, length := range []string{"", "events", "15"} {
 		t.Run("length "+length, func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				step := make(chan struct{})
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
-					if length != "" {
+					switch length {
+					case "events":
+						w.Header().Set("Content-Type", "text/event-stream")
+					case "15":
 						w.Header().Set("Content-Length", length)
 					}
 					w.(http.Flusher).Flush()
@@ -56,7 +60,7 @@ func TestStreaming(t *testing.T) {
 				if _, err := br.ReadByte(); err != io.EOF {
 					t.Errorf("after the last part: %v, want EOF", err)
 				}
-				if got, want := resp.ContentLength == 15, length != ""; got != want {
+				if got, want := resp.ContentLength == 15, length == "15"; got != want {
 					t.Errorf("ContentLength = %d", resp.ContentLength)
 				}
 			})
@@ -67,10 +71,11 @@ func TestStreaming(t *testing.T) {
 // The client's parts and the server's alternate, as in gRPC.
 func TestBidirectional(t *testing.T) {
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			w.Header().Set("Trailer", "Announced")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			br := bufio.NewReader(r.Body)
 			for {
@@ -122,6 +127,7 @@ func TestBidirectional(t *testing.T) {
 
 func TestInformational(t *testing.T) {
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "</a.css>; rel=preload")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -197,6 +203,7 @@ func TestClientHangsUp(t *testing.T) {
 	for _, streaming := range []bool{false, true} {
 		t.Run(fmt.Sprint("streaming ", streaming), func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				arrived, gone := make(chan struct{}), make(chan time.Time, 1)
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if streaming {
@@ -246,6 +253,7 @@ func TestUpstreamAborts(t *testing.T) {
 	for _, length := range []string{"", "1000"} {
 		t.Run("length "+length, func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+				t.Helper()
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if length != "" {
 						w.Header().Set("Content-Length", length)
@@ -277,6 +285,7 @@ func TestLargeBodies(t *testing.T) {
 	content := make([]byte, size)
 	_, _ = rand.Read(content[:1<<20])
 	variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
+		t.Helper()
 		u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			if r.ContentLength >= 0 {
@@ -371,5 +380,34 @@ func TestUpstreamTimesOut(t *testing.T) {
 	}
 	if ex := e.rec.next(t); ex.Err == nil || errors.Is(ex.Err, context.Canceled) {
 		t.Errorf("err = %v", ex.Err)
+	}
+}
+
+// Responses that their client does not read do not hold up another one that
+// shares the connection to the upstream.
+func TestStalledStreams(t *testing.T) {
+	e := start(t, nil)
+	content := make([]byte, 16<<20)
+	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/small" {
+			_, _ = io.WriteString(w, "small")
+			return
+		}
+		_, _ = w.Write(content)
+	})
+	c := e.client(t, true)
+	for range 10 {
+		resp, err := c.Get(u.String() + "/large")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, u.String()+"/small", nil)
+	resp, err := c.Do(req)
+	if got := read(t, resp, err); got != "small" {
+		t.Errorf("body = %q", got)
 	}
 }

@@ -16,17 +16,12 @@ import (
 // relay connects cc with what its client asked for and copies bytes until both
 // sides have ended. It is recorded as one exchange without content.
 func (s *session) relay(ctx context.Context, cc *clientConn, reason string) {
-	defer cc.Close() //nolint:errcheck // nothing is left to be said to the client
+	defer cc.Close()
 	s.metrics.tunnels.WithLabelValues(reason).Inc()
 	begun := time.Now()
 	ex := s.tunnelExchange(cc)
-	if first, err := cc.peekNow(); err == nil && first == tlsHandshake {
-		if hello := readHello(ctx, cc); hello != nil && ex != nil {
-			ex.TLS = &har.TLS{SNI: hello.ServerName}
-			if len(hello.SupportedProtos) > 0 {
-				ex.TLS.ALPN = hello.SupportedProtos[0]
-			}
-		}
+	if ex != nil && reason != "protocol" {
+		ex.TLS = s.helloFacts(ctx, cc)
 	}
 	_ = cc.SetDeadline(time.Time{})
 	up, err := s.upstream.dial(ctx, "tcp", cc.target)
@@ -47,14 +42,21 @@ func (s *session) relay(ctx context.Context, cc *clientConn, reason string) {
 	s.observeTunnel(ex, begun, sent, received, err)
 }
 
-// peekNow returns the first byte if it was read already or is there in a moment;
-// the deadline is the caller's.
-func (c *clientConn) peekNow() (byte, error) {
-	b, err := c.peek(1)
-	if err != nil {
-		return 0, err
+// helloFacts is what the ClientHello of a tunnel tells; nil if there is none.
+func (s *session) helloFacts(ctx context.Context, cc *clientConn) *har.TLS {
+	_ = cc.SetReadDeadline(time.Now().Add(s.cfg.SniffTimeout))
+	if first, err := cc.peek(1); err != nil || first[0] != tlsHandshake {
+		return nil
 	}
-	return b[0], nil
+	hello := readHello(ctx, cc)
+	if hello == nil {
+		return nil
+	}
+	facts := &har.TLS{SNI: hello.ServerName}
+	if len(hello.SupportedProtos) > 0 {
+		facts.ALPN = hello.SupportedProtos[0]
+	}
+	return facts
 }
 
 // tunnelExchange returns the exchange of a tunnel, or nil if it is not recorded.
@@ -139,8 +141,10 @@ func pipe(client, server io.ReadWriteCloser, tap func(fromClient bool, b []byte)
 // possible.
 func transfer(dst io.Writer, src io.Reader, tap func(bool, []byte), fromClient bool) (int64, error) {
 	if tap == nil {
-		if n, err, ok := splice(dst, src); ok {
-			return n, err
+		to, toOK := tcpOf(dst)
+		from, fromOK := tcpOf(src)
+		if toOK && fromOK {
+			return splice(to, from, src)
 		}
 	}
 	buf := buffer()
@@ -161,7 +165,7 @@ func transfer(dst io.Writer, src io.Reader, tap func(bool, []byte), fromClient b
 				f.Flush()
 			}
 		}
-		if readErr == io.EOF { //nolint:errorlint // io.Reader's contract is the value itself
+		if readErr == io.EOF {
 			return written, nil
 		}
 		if readErr != nil {
@@ -170,25 +174,17 @@ func transfer(dst io.Writer, src io.Reader, tap func(bool, []byte), fromClient b
 	}
 }
 
-// splice copies between two TCP sockets after what was read ahead.
-func splice(dst io.Writer, src io.Reader) (n int64, err error, ok bool) {
-	to, ok := tcpOf(dst)
-	if !ok {
-		return 0, nil, false
-	}
-	from, ok := tcpOf(src)
-	if !ok {
-		return 0, nil, false
-	}
+// splice copies between two TCP sockets, after what was read ahead from src.
+func splice(to, from *net.TCPConn, src io.Reader) (n int64, err error) {
 	if cc, isClient := src.(*clientConn); isClient && len(cc.ahead) > 0 {
 		m, err := to.Write(cc.ahead)
 		cc.ahead = nil
 		if n = int64(m); err != nil {
-			return n, err, true
+			return n, err
 		}
 	}
 	m, err := to.ReadFrom(from)
-	return n + m, err, true
+	return n + m, err
 }
 
 func tcpOf(c any) (*net.TCPConn, bool) {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -15,18 +16,18 @@ import (
 
 // upgrade sends a request that asks to leave HTTP/1.1 and, if the upstream
 // agrees, relays what both say then. A refusal is an ordinary response.
-func (s *session) upgrade(ex *exchange, raw string) {
+func (s *session) upgrade(ctx context.Context, ex *exchange, raw string) {
 	defer ex.close()
 	out := ex.outgoing(ex.in, raw)
 	protocols := out.Header["Upgrade"]
 	removeHopHeaders(out.Header)
 	out.Header["Connection"] = []string{"Upgrade"}
 	out.Header["Upgrade"] = protocols
-	resp, err := s.roundTrip(out, s.Proxy.upstream.upgrading)
+	resp, err := s.roundTrip(out, s.upstream.upgrading)
 	if err != nil {
 		panic(err) // roundTrip gives a response for every request of ours
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was relayed to its end, or given up
+	defer resp.Body.Close()
 	up, ok := resp.Body.(io.ReadWriteCloser)
 	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
 		s.respond(ex, resp)
@@ -35,10 +36,10 @@ func (s *session) upgrade(ex *exchange, raw string) {
 	client, err := s.takeOver(ex, resp)
 	if err != nil {
 		ex.finish(resp, err)
-		return
+		panic(http.ErrAbortHandler)
 	}
-	defer client.Close() //nolint:errcheck // nothing is left to be said
-	s.pipeUpgraded(ex, resp, client, up)
+	defer client.Close()
+	s.pipeUpgraded(stopContext(ctx), ex, resp, client, up)
 }
 
 // takeOver sends the 101 and returns the client's connection as it is then.
@@ -87,9 +88,9 @@ func (h *hijacked) CloseWrite() error { return closeWrite(h.Conn) }
 
 // pipeUpgraded relays until both sides have ended, or the proxy shuts down, and
 // ends the exchange.
-func (s *session) pipeUpgraded(ex *exchange, resp *http.Response, client, up io.ReadWriteCloser) {
+func (s *session) pipeUpgraded(ctx context.Context, ex *exchange, resp *http.Response, client, up io.ReadWriteCloser) {
 	s.metrics.upgrades.Inc()
-	stop := context.AfterFunc(stopContext(ex.in.Context()), func() { _ = up.Close(); _ = client.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = up.Close(); _ = client.Close() })
 	defer stop()
 	var sent, received atomic.Int64
 	// The messages of a WebSocket are to be seen here.
@@ -114,9 +115,7 @@ func (s *session) pipeUpgraded(ex *exchange, resp *http.Response, client, up io.
 // respond copies an ordinary response to the client.
 func (s *session) respond(ex *exchange, resp *http.Response) {
 	h := ex.writer.Header()
-	for k, v := range resp.Header {
-		h[k] = v
-	}
+	maps.Copy(h, resp.Header)
 	ex.writer.WriteHeader(resp.StatusCode)
 	if _, err := io.Copy(ex.writer, resp.Body); err != nil || ex.aborted() {
 		panic(http.ErrAbortHandler)
@@ -150,11 +149,11 @@ func (s *session) extendedConnect(w http.ResponseWriter, r *http.Request, cc *cl
 	if strings.EqualFold(protocol, "websocket") {
 		out.Header["Sec-Websocket-Key"] = []string{webSocketKey()}
 	}
-	resp, err := s.roundTrip(out, s.Proxy.upstream.upgrading)
+	resp, err := s.roundTrip(out, s.upstream.upgrading)
 	if err != nil {
 		panic(err) // roundTrip gives a response for every request of ours
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was relayed to its end, or given up
+	defer resp.Body.Close()
 	up, ok := resp.Body.(io.ReadWriteCloser)
 	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
 		if resp.StatusCode/100 == 2 {
@@ -173,7 +172,7 @@ func (s *session) extendedConnect(w http.ResponseWriter, r *http.Request, cc *cl
 	}
 	ex.writer.WriteHeader(http.StatusOK)
 	ex.writer.Flush()
-	s.pipeUpgraded(ex, resp, &stream{responseWriter: ex.writer, body: r.Body}, up)
+	s.pipeUpgraded(stopContext(r.Context()), ex, resp, &stream{responseWriter: ex.writer, body: r.Body}, up)
 }
 
 // webSocketKey is a nonce as RFC 6455, section 4.1, wants it.

@@ -17,6 +17,7 @@ import (
 )
 
 func echoWebSocket(t *testing.T) http.HandlerFunc {
+	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/refused" {
 			http.Error(w, "no sockets here", http.StatusForbidden)
@@ -27,7 +28,7 @@ func echoWebSocket(t *testing.T) http.HandlerFunc {
 			t.Error(err)
 			return
 		}
-		defer c.CloseNow()
+		defer func() { _ = c.CloseNow() }()
 		for {
 			kind, b, err := c.Read(r.Context())
 			if err != nil {
@@ -45,7 +46,7 @@ func TestWebSocket(t *testing.T) {
 		e := start(t, nil)
 		u := e.origin(t, secure, true, echoWebSocket(t))
 		opts := &websocket.DialOptions{HTTPClient: e.client(t, false), Subprotocols: []string{"chat"}}
-		c, resp, err := websocket.Dial(t.Context(), u.String()+"/ws?x=1", opts)
+		c, resp, err := websocket.Dial(t.Context(), u.String()+"/ws?x=1", opts) //nolint:bodyclose // the socket owns it
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestWebSocket(t *testing.T) {
 		if ex.Status != 101 || ex.Target != "/ws?x=1" || ex.Request.Body.Size() < 25_000 || ex.Response.Body.Size() < 25_000 {
 			t.Errorf("exchange = %+v, sizes %d, %d", ex, ex.Request.Body.Size(), ex.Response.Body.Size())
 		}
-		_, resp, err = websocket.Dial(t.Context(), u.String()+"/refused", opts)
+		_, resp, err = websocket.Dial(t.Context(), u.String()+"/refused", opts) //nolint:bodyclose // it was read
 		if err == nil || resp.StatusCode != http.StatusForbidden {
 			t.Errorf("refused: %v", err)
 		}
@@ -113,9 +114,10 @@ func TestOtherUpgrade(t *testing.T) {
 	_, _ = io.WriteString(c, "GET http://"+ln.Addr().String()+"/ HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: reverse/1\r\n\r\nearly")
 	br := bufio.NewReader(c)
 	resp, err := http.ReadResponse(br, nil)
-	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "reverse/1" {
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "reverse/1" {
 		t.Fatalf("%v, %v", resp, err)
 	}
+	_ = resp.Body.Close()
 	_, _ = io.WriteString(c, " late")
 	_ = c.(*net.TCPConn).CloseWrite()
 	if b, err := io.ReadAll(br); string(b) != "hello got early late" || err != nil {
@@ -129,11 +131,11 @@ func TestOtherUpgrade(t *testing.T) {
 func TestUpgradeEndsWithShutdown(t *testing.T) {
 	e := start(t, nil)
 	u := e.origin(t, true, true, echoWebSocket(t))
-	c, _, err := websocket.Dial(t.Context(), u.String(), &websocket.DialOptions{HTTPClient: e.client(t, false)})
+	c, _, err := websocket.Dial(t.Context(), u.String(), &websocket.DialOptions{HTTPClient: e.client(t, false)}) //nolint:bodyclose // the socket owns it
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	begun := time.Now()
 	e.stop()
 	if took := time.Since(begun); took > time.Second {
@@ -169,8 +171,8 @@ func TestExtendedConnect(t *testing.T) {
 		t.Helper()
 		h1 := e.transport(false)
 		conn, _ := e.connect(t, u.Host, "")
-		tr := &http2.Transport{}
-		cc, err := tr.NewClientConn(tlsTo(t, conn, h1.TLSClientConfig, "api.test", "h2"))
+		tr := &http2.Transport{}                                                          //nolint:staticcheck // net/http refuses to send the header :protocol
+		cc, err := tr.NewClientConn(tlsTo(t, conn, h1.TLSClientConfig, "api.test", "h2")) //nolint:staticcheck // as above
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +187,7 @@ func TestExtendedConnect(t *testing.T) {
 		return resp, pw
 	}
 	resp, pw := open("/ws")
-	if resp.StatusCode != 200 || resp.Header.Get("Sec-WebSocket-Accept") != "" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Sec-WebSocket-Accept") != "" {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
 	// A masked text frame "hi", by hand (RFC 6455, section 5.2), mask zero.

@@ -82,7 +82,12 @@ func (u *upstream) transport(h2 bool) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(h2)
-	t := &http.Transport{
+	limits := http2Config()
+	// The transport's own limit of a connection is a gigabyte. With a small one a
+	// few responses that nobody reads would hold up all others of the connection.
+	limits.MaxReceiveBufferPerConnection = 0
+	limits.MaxReadFrameSize = 256 << 10 // a tenth of the time of large bodies
+	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return u.dial(ctx, network, addr)
 		},
@@ -91,7 +96,7 @@ func (u *upstream) transport(h2 bool) *http.Transport {
 		},
 		ForceAttemptHTTP2:      h2,
 		Protocols:              protocols,
-		HTTP2:                  http2Config(),
+		HTTP2:                  limits,
 		DisableCompression:     true, // or it asks for gzip on its own account
 		MaxIdleConnsPerHost:    256,
 		IdleConnTimeout:        90 * time.Second,
@@ -101,7 +106,6 @@ func (u *upstream) transport(h2 bool) *http.Transport {
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         16 << 10,
 	}
-	return t
 }
 
 func (u *upstream) close() {
