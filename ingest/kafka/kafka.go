@@ -232,7 +232,7 @@ func (c *Config) transport() (*kafka.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka.Transport{ClientID: "harken", TLS: tlsConf, SASL: mech, DialTimeout: 5 * time.Second, MetadataTTL: 6 * time.Second}, nil
+	return &kafka.Transport{ClientID: "harken", TLS: tlsConf, SASL: mech, DialTimeout: 5 * time.Second, MetadataTTL: 2 * time.Second}, nil
 }
 
 // client returns a client over t.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ const (
 	fetchBytes    = 4 << 20  // what one fetch may bring
 	fetchBytesMax = 64 << 20 // for a batch that is larger than that
 	fetchWait     = 500 * time.Millisecond
+	watchEvery    = 2 * time.Second
 )
 
 // A Source reads a topic, and the topic har_<topic> beside it, as a member of a
@@ -63,7 +65,7 @@ func NewSource(cfg Config) (*Source, error) {
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: cfg.Group, Brokers: cfg.Brokers, Topics: []string{cfg.Topic, "har_" + cfg.Topic},
 		Dialer:      &kafka.Dialer{ClientID: "harken", Timeout: 10 * time.Second, DualStack: true, TLS: tr.TLS, SASLMechanism: tr.SASL},
-		StartOffset: kafka.FirstOffset, WatchPartitionChanges: true,
+		StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("consumer group: %w", err)
@@ -81,6 +83,7 @@ func (s *Source) Run(ctx context.Context) error {
 		return err
 	}
 	for wait := backoffMin; ; wait = min(2*wait, backoffMax) {
+		before, _ := s.partitionCounts(ctx)
 		gen, err := s.group.Next(ctx)
 		if ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed) {
 			return nil
@@ -94,6 +97,7 @@ func (s *Source) Run(ctx context.Context) error {
 		}
 		wait = backoffMin
 		s.say(nil)
+		gen.Start(func(ctx context.Context) { s.watch(ctx, before) })
 		for topic, parts := range gen.Assignments {
 			for _, p := range parts {
 				gen.Start(func(ctx context.Context) { s.consume(ctx, gen, topic, p.ID, p.Offset) })
@@ -101,6 +105,44 @@ func (s *Source) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// watch returns, and thereby ends the generation, when a topic got partitions or
+// came into being: the group's own watcher does not look at topics that did not
+// exist when it was joined.
+func (s *Source) watch(ctx context.Context, before map[string]int) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now, err := s.partitionCounts(ctx)
+		if err == nil && !maps.Equal(before, now) {
+			return
+		}
+	}
+}
+
+// partitionCounts is the number of partitions of each topic that exists.
+func (s *Source) partitionCounts(ctx context.Context) (map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: s.topics()})
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for _, t := range res.Topics {
+		if n := len(t.Partitions); t.Error == nil && n > 0 {
+			counts[t.Name] = n
+		}
+	}
+	return counts, nil
+}
+
+func (s *Source) topics() []string { return []string{s.cfg.Topic, "har_" + s.cfg.Topic} }
 
 // identify asks for the cluster's id: the offsets of a topic of the same name in
 // another cluster are other origins.
