@@ -71,7 +71,7 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	said.Email = or(said.Email, auth.DefaultEmail)
 	said.Password = or(said.Password, auth.NewPassword())
 	said.APIKey = or(said.APIKey, auth.NewToken())
-	b, err := json.MarshalIndent(said, "", "  ")
+	b, err := json.MarshalIndent(said, "", "  ") //nolint:gosec // this file is where the secrets are told
 	if err != nil {
 		return false, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -135,7 +134,7 @@ func (r *recorder) run(ctx context.Context) error {
 		err = errors.Join(err, r.opsWait())
 	}
 	if n := r.delivery.Unsent(); n > 0 {
-		r.deps.Log.Warn("records wait in the spool for the next start", slog.Int64("records", n))
+		r.deps.Log.Warn("records wait in the spool for the next start", "records", n)
 	}
 	return errors.Join(err, r.spool.Close())
 }

@@ -71,7 +71,7 @@ func (f *ProxyFlags) NewForward(ctx context.Context, d Deps, flag, addr, caDir s
 	fw.close = append(fw.close, fw.ln)
 	fw.Addr = fw.ln.Addr()
 	cfg.LocalHandler = fw.CA.InstallPage(certs.PageConfig{Proxy: fw.Addr.String()})
-	if fw.proxy, err = mitm.New(cfg); err != nil {
+	if fw.proxy, err = mitm.New(cfg); err != nil { //nolint:contextcheck // connections have the context of Serve
 		return nil, errors.Join(err, fw.Close())
 	}
 	return fw, nil
