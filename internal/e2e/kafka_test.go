@@ -205,6 +205,7 @@ func TestKafka(t *testing.T) {
 		waitCounted(t, c, total, 30*time.Second)
 		checkAkto(t, b, n)
 	})
+	restart := func() { b.start(t) } // it outlives the subtest
 	t.Run("outage", func(t *testing.T) {
 		const n = 4000
 		r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "kafka://"+b.plain+"/akto.api.logs")
@@ -214,7 +215,7 @@ func TestKafka(t *testing.T) {
 			wait(t.Context(), 3*time.Second)
 			b.kill(t)
 			wait(t.Context(), 30*time.Second)
-			b.start(t)
+			restart()
 		}()
 		numbered(t, r, up, 20_000, n, 36*time.Second)
 		<-done
