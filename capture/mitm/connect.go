@@ -109,8 +109,8 @@ func isTimeout(err error) bool {
 }
 
 // speaksHTTP reports whether the connection begins with an HTTP/1 request: a
-// token and a space, and then a path or an absolute URL. HTTP/2 without TLS is
-// not HTTP in this sense and is relayed.
+// token and a space, and then a path or an absolute URL, or with the preface of
+// HTTP/2 (RFC 9113, section 3.4), which looks alike.
 func (s *session) speaksHTTP(cc *clientConn) bool {
 	const longest = 32
 	for n := 1; n <= longest; n++ {
@@ -121,7 +121,7 @@ func (s *session) speaksHTTP(cc *clientConn) bool {
 		c := b[n-1]
 		if c == ' ' {
 			b, err := cc.peek(n + 1)
-			return n > 1 && err == nil && (b[n] == '/' || b[n] == 'h' || b[n] == '*' && string(b[:n-1]) == http.MethodOptions)
+			return n > 1 && err == nil && (b[n] == '/' || b[n] == 'h' || b[n] == '*')
 		}
 		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
 			return false

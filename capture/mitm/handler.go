@@ -23,6 +23,8 @@ func (s *session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.pinned.succeeded(cc)
 	}
 	switch {
+	case r.ProtoMajor == 2 && cc.authority == "":
+		s.refuse(w, http.StatusBadRequest, "request", "This port speaks HTTP/1.1.")
 	case r.Method == http.MethodConnect && r.ProtoMajor == 2 && r.Header.Get(":protocol") != "":
 		s.extendedConnect(w, r, cc)
 	case r.Method == http.MethodConnect && cc.authority == "":

@@ -196,7 +196,7 @@ func (p *Proxy) newHandler() *goproxy.ProxyHttpServer {
 	h.NonproxyHandler = p.cfg.LocalHandler
 	h.OnRequest().HandleConnect(goproxy.AlwaysReject)
 	trip := goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
-		return p.roundTrip(req, p.upstream.pooled)
+		return p.roundTrip(req, p.upstream.of(req))
 	})
 	h.OnRequest().DoFunc(func(req *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		ctx.RoundTripper = trip
