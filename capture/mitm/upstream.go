@@ -41,6 +41,13 @@ type upstreamConn struct {
 	tls               *har.TLS      // nil without TLS
 }
 
+// discard closes c if there is one.
+func (c *upstreamConn) discard() {
+	if c != nil {
+		_ = c.Close()
+	}
+}
+
 // CloseWrite ends the sending side.
 func (c *upstreamConn) CloseWrite() error { return closeWrite(c.Conn) }
 
