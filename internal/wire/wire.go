@@ -43,7 +43,18 @@ func Env(lookup func(string) (string, bool)) func(string) (string, bool) {
 // Bad is the error of a flag whose value is not accepted; the command prints it
 // and exits with status 2.
 func Bad(flag, value, accepted string, err error) error {
-	return &flagenv.Error{Flag: flag, Value: value, Accepted: accepted, Err: err}
+	return &flagenv.Error{Flag: flag, Value: withoutPassword(value), Accepted: accepted, Err: err}
+}
+
+// withoutPassword is a URL whose password, if it has one, cannot be read.
+func withoutPassword(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if !ok || at < 0 {
+		return raw
+	}
+	user, _, _ := strings.Cut(rest[:at], ":")
+	return scheme + "://" + user + ":****" + rest[at:]
 }
 
 // Fail prints err on one line as the command's last word and returns the exit
