@@ -136,7 +136,7 @@ func (k *taker) apply(b ingest.Batch) {
 }
 
 // take applies and acknowledges batches until n records are there.
-func (k *taker) take(tb testing.TB, ctx context.Context, s *Source, n int) {
+func (k *taker) take(ctx context.Context, tb testing.TB, s *Source, n int) {
 	tb.Helper()
 	for len(k.recs) < n {
 		b, err := s.Next(ctx)
@@ -276,4 +276,15 @@ func dropped(tb testing.TB, reg *prometheus.Registry, reason string) int {
 		tb.Fatal(err)
 	}
 	return int(testutil.ToFloat64(c.WithLabelValues(reason)))
+}
+
+func addPartitions(tb testing.TB, c *kfake.Cluster, topic string, n int) {
+	tb.Helper()
+	tr := &kafka.Transport{}
+	defer tr.CloseIdleConnections()
+	cl := &kafka.Client{Addr: kafka.TCP(c.ListenAddrs()...), Transport: tr}
+	res, err := cl.CreatePartitions(testContext(tb), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: int32(n)}}})
+	if err != nil || res.Errors[topic] != nil {
+		tb.Fatal("add partitions:", err, res)
+	}
 }

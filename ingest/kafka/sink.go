@@ -340,7 +340,7 @@ func (s *Sink) say(what string, err error) {
 	switch s.status.set(what, err) {
 	case same:
 	case away:
-		s.cfg.Log.Warn("kafka does not take records; they wait in the spool", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", err)
+		s.cfg.Log.Warn("kafka does not take records; they wait in the spool", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", s.cfg.explain(err))
 	case back:
 		s.cfg.Log.Info("kafka takes records", "topic", s.cfg.Topic)
 	}

@@ -113,7 +113,7 @@ type mute struct {
 
 func (m *mute) Write(b []byte) (int, error) {
 	if n := m.lose.Load(); n > 0 && m.lose.CompareAndSwap(n, n-1) {
-		_ = m.Conn.Close()
+		_ = m.Close()
 		return 0, net.ErrClosed
 	}
 	return m.Conn.Write(b)

@@ -224,7 +224,7 @@ func (s *Source) say(what string, err error) {
 	switch s.status.set(what, err) {
 	case same:
 	case away:
-		s.cfg.Log.Warn("kafka gives no records", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", err)
+		s.cfg.Log.Warn("kafka gives no records", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", s.cfg.explain(err))
 	case back:
 		s.cfg.Log.Info("kafka gives records", "topic", s.cfg.Topic, "group", s.cfg.Group)
 	}

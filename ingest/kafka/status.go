@@ -2,6 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -56,6 +59,21 @@ func (s *status) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.failing)
+}
+
+// explain adds to an error what it usually means. Brokers that do not take a
+// connection often just close it.
+func (c *Config) explain(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	switch {
+	case c.Username != "":
+		return fmt.Errorf("%w: the broker closed the connection, as it may when the user name or password is wrong", err)
+	case !c.TLS:
+		return fmt.Errorf("%w: the broker closed the connection, as it may when it expects TLS or a user name", err)
+	}
+	return fmt.Errorf("%w: the broker closed the connection, as it may when it expects a user name", err)
 }
 
 // sleep waits for about d, or until ctx is done.
