@@ -420,11 +420,7 @@ func TestSinkSurvivesBrokerRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addrs := c.ListenAddrs()
-	var port int
-	if _, err := fmt.Sscanf(addrs[0][strings.LastIndex(addrs[0], ":"):], ":%d", &port); err != nil {
-		t.Fatal(err)
-	}
+	addrs, port := c.ListenAddrs(), portOf(t, c)
 	var log logBuffer
 	s := newSink(t, Config{Brokers: addrs, Log: log.logger()})
 	recs := records(t, "log1", 1, 100, hosts...)
@@ -447,4 +443,13 @@ func TestSinkSurvivesBrokerRestart(t *testing.T) {
 	if n := strings.Count(log.String(), "kafka takes records"); n != 1 {
 		t.Errorf("said %d times that Kafka is back, want once:\n%s", n, log.String())
 	}
+}
+
+func portOf(t *testing.T, c *kfake.Cluster) (port int) {
+	t.Helper()
+	a := c.ListenAddrs()[0]
+	if _, err := fmt.Sscanf(a[strings.LastIndex(a, ":"):], ":%d", &port); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

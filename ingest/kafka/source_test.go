@@ -419,6 +419,36 @@ func TestSourceSurvivesErrors(t *testing.T) {
 	k.once(t, want)
 }
 
+func TestSourceSurvivesBrokerRestart(t *testing.T) {
+	dir := t.TempDir()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, testTopic), kfake.DataDir(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := portOf(t, c)
+	cfg := Config{Brokers: c.ListenAddrs()}
+	sink := newSink(t, cfg)
+	ctx := testContext(t)
+	want := records(t, "log1", 1, 100, hosts...)
+	if err := sink.Put(ctx, want[:50]...); err != nil {
+		t.Fatal(err)
+	}
+	var log logBuffer
+	cfg.Log = log.logger()
+	s, _ := runSource(t, cfg)
+	k := newTaker()
+	k.take(ctx, t, s, 50)
+	c.Close()
+	eventually(t, "the source notices", func() bool { return strings.Contains(log.String(), "kafka gives no records") })
+	newCluster(t, kfake.Ports(port), kfake.DataDir(dir))
+	if err := sink.Put(ctx, want[50:]...); err != nil {
+		t.Fatal(err)
+	}
+	k.take(ctx, t, s, 100)
+	k.once(t, want)
+	eventually(t, "the source says that it is over", func() bool { return strings.Contains(log.String(), "kafka gives records") })
+}
+
 func TestSourceCancel(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
