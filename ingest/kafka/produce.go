@@ -58,7 +58,7 @@ func (l *lane) release() {
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil
 	}
-	clear(l.values)
+	clear(l.values[:cap(l.values)])
 	l.values = l.values[:0]
 	if l.req != nil {
 		l.req.values = nil
