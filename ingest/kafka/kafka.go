@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,10 +35,21 @@ const (
 	DefaultRecordMax = 900 << 10
 )
 
+const (
+	clientID  = "harken"
+	harPrefix = "har_"
+)
+
 // The names of the Kafka headers of a record.
 const (
 	headerFormat = "harken-format"
 	headerOrigin = "harken-origin"
+)
+
+// The pauses between tries: each is twice the last, and varies by half.
+const (
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 5 * time.Second
 )
 
 // A Config says where Kafka is and how to talk to it. Zero values are the
@@ -61,60 +74,99 @@ type Config struct {
 // A Secret is text that is never logged.
 type Secret string
 
+// hidden stands for a secret wherever one would be printed.
+const hidden = "****"
+
 // LogValue hides the secret.
-func (Secret) LogValue() slog.Value { return slog.StringValue("****") }
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // String hides the secret.
-func (Secret) String() string { return "****" }
+func (Secret) String() string { return hidden }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return hidden }
+
+// MarshalText hides the secret from encoders such as encoding/json.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // ParseURL reads kafka://[user@]host:port[,host:port...][/topic][?group=...&
 // tls=true&tls-ca=FILE&tls-insecure=true&sasl=MECHANISM&compression=CODEC] over
 // what base has. A password in it is refused: it would stand in the process
-// list. A host without a port has 9092, with tls 9093.
+// list. A host without a port has 9092, with tls 9093. Errors say what is wrong
+// and never repeat the URL, which may hold a password by mistake.
 func ParseURL(raw string, base Config) (Config, error) {
 	rest, ok := strings.CutPrefix(raw, "kafka://")
 	if !ok {
-		return base, fmt.Errorf("%q is not a kafka:// URL", raw)
+		return base, errors.New("a Kafka URL begins with kafka://")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
-	hosts, topic, _ := strings.Cut(rest, "/")
 	c := base
-	if user, h, ok := cutLast(hosts, "@"); ok {
-		if strings.Contains(user, ":") {
+	// A password may hold a slash, so the user part is looked for before the topic.
+	if user, hosts, ok := cutLast(rest, "@"); ok {
+		if strings.ContainsAny(user, ":/") {
 			return base, errors.New("a kafka:// URL does not take a password; give it by environment or file")
 		}
-		c.Username, hosts = user, h
-	}
-	if topic != "" {
-		if strings.Contains(topic, "/") {
-			return base, fmt.Errorf("topic %q has a slash", topic)
+		if user == "" {
+			return base, errors.New("the user name before @ is empty")
 		}
+		c.Username, rest = user, hosts
+	}
+	hosts, topic, _ := strings.Cut(rest, "/")
+	if topic != "" {
 		c.Topic = topic
 	}
 	q, err := url.ParseQuery(query)
 	if err != nil {
-		return base, fmt.Errorf("parameters of %q: %w", raw, err)
+		return base, errors.New("the part after ? is not name=value&name=value with %XX escapes")
 	}
-	for name, values := range q {
-		if err := c.set(name, values[len(values)-1]); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if err := c.set(name, q.Get(name)); err != nil {
 			return base, err
 		}
+		if len(q[name]) > 1 {
+			return base, fmt.Errorf("parameter %s is given %d times", name, len(q[name]))
+		}
 	}
+	// Naming a CA asks for TLS, whatever the flags said.
+	if q.Has("tls-ca") {
+		if q.Has("tls") && !c.TLS {
+			return base, errors.New("parameters tls=false and tls-ca contradict each other")
+		}
+		c.TLS = true
+	}
+	if c.Brokers, err = c.brokers(hosts); err != nil {
+		return base, err
+	}
+	if err := c.checkNames(); err != nil {
+		return base, err
+	}
+	return c, nil
+}
+
+// brokers reads host[:port][,host[:port]...].
+func (c *Config) brokers(hosts string) ([]string, error) {
 	port := "9092"
 	if c.TLS {
 		port = "9093"
 	}
-	c.Brokers = nil
+	var addrs []string
 	for h := range strings.SplitSeq(hosts, ",") {
-		if h == "" {
-			return base, fmt.Errorf("%q names no broker", raw)
+		host, p, err := net.SplitHostPort(h)
+		if err != nil {
+			host, p = strings.Trim(h, "[]"), port
 		}
-		if _, _, err := net.SplitHostPort(h); err != nil {
-			h = net.JoinHostPort(strings.Trim(h, "[]"), port)
+		if host == "" {
+			return nil, errors.New("a broker's host name is missing")
 		}
-		c.Brokers = append(c.Brokers, h)
+		if strings.ContainsAny(host, "[] \t\r\n") {
+			return nil, fmt.Errorf("broker %.100q is not host:port", h)
+		}
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("broker %.100q: the port is not a number from 1 to 65535", h)
+		}
+		addrs = append(addrs, net.JoinHostPort(host, p))
 	}
-	return c, nil
+	return addrs, nil
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
@@ -132,20 +184,46 @@ func (c *Config) set(name, value string) (err error) {
 	case "tls":
 		c.TLS, err = strconv.ParseBool(value)
 	case "tls-ca":
-		c.TLSCA, c.TLS = value, true
+		c.TLSCA = value
 	case "tls-insecure":
 		c.TLSInsecure, err = strconv.ParseBool(value)
 	case "sasl":
-		c.Mechanism = strings.ToUpper(value)
+		c.Mechanism = value
 	case "compression":
 		c.Compression = value
 	default:
-		return fmt.Errorf("unknown parameter %q; known are group, tls, tls-ca, tls-insecure, sasl, compression", name)
+		return fmt.Errorf("unknown parameter %.40q; known are group, tls, tls-ca, tls-insecure, sasl, compression", name)
 	}
 	if err != nil {
-		return fmt.Errorf("parameter %s: %q is neither true nor false", name, value)
+		return fmt.Errorf("parameter %s is neither true nor false", name)
 	}
 	return nil
+}
+
+// maxTopic is the broker's own limit, less the prefix of the second topic.
+const maxTopic = 249 - len(harPrefix)
+
+// checkNames checks what is given of topic, mechanism and compression.
+func (c *Config) checkNames() error {
+	switch {
+	case len(c.Topic) > maxTopic:
+		return fmt.Errorf("topic: %d characters are more than %d", len(c.Topic), maxTopic)
+	case c.Topic == "." || c.Topic == "..":
+		return fmt.Errorf("topic: Kafka does not take the name %q", c.Topic)
+	}
+	for _, r := range c.Topic {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+			return fmt.Errorf("topic: %.40q has other characters than letters, digits and ._-", c.Topic)
+		}
+	}
+	if _, err := c.codec(); err != nil {
+		return err
+	}
+	switch strings.ToUpper(c.Mechanism) {
+	case "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+		return nil
+	}
+	return fmt.Errorf("SASL mechanism %.40q is not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", c.Mechanism)
 }
 
 func (c *Config) check() error {
@@ -167,7 +245,7 @@ func (c *Config) check() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return nil
+	return c.checkNames()
 }
 
 func (c *Config) tlsConfig() (*tls.Config, error) {
@@ -195,15 +273,22 @@ func (c *Config) mechanism() (sasl.Mechanism, error) {
 		}
 		return nil, nil //nolint:nilnil // no SASL is a choice, not an error
 	}
-	switch c.Mechanism {
+	var algo scram.Algorithm
+	switch strings.ToUpper(c.Mechanism) {
 	case "", "PLAIN":
 		return plain.Mechanism{Username: c.Username, Password: string(c.Password)}, nil
 	case "SCRAM-SHA-256":
-		return scram.Mechanism(scram.SHA256, c.Username, string(c.Password))
+		algo = scram.SHA256
 	case "SCRAM-SHA-512":
-		return scram.Mechanism(scram.SHA512, c.Username, string(c.Password))
+		algo = scram.SHA512
+	default:
+		return nil, c.checkNames()
 	}
-	return nil, fmt.Errorf("SASL mechanism %q is not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", c.Mechanism)
+	m, err := scram.Mechanism(algo, c.Username, string(c.Password))
+	if err != nil { // its text may hold parts of the password
+		return nil, fmt.Errorf("SASL %s: the user name or the password has characters that RFC 4013 forbids", algo.Name())
+	}
+	return m, nil
 }
 
 func (c *Config) codec() (kafka.Compression, error) {
@@ -232,10 +317,17 @@ func (c *Config) transport() (*kafka.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka.Transport{ClientID: "harken", TLS: tlsConf, SASL: mech, DialTimeout: 5 * time.Second, MetadataTTL: 2 * time.Second}, nil
+	return &kafka.Transport{
+		ClientID: clientID, TLS: tlsConf, SASL: mech, DialTimeout: 5 * time.Second, MetadataTTL: 2 * time.Second,
+		// Without names the metadata of all topics of the cluster would come every second.
+		MetadataTopics: c.topics(),
+	}, nil
 }
 
 // client returns a client over t.
 func (c *Config) client(t *kafka.Transport) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: t, Timeout: 30 * time.Second}
 }
+
+// topics are the topic itself and the one that uploads of other products use.
+func (c *Config) topics() []string { return []string{c.Topic, harPrefix + c.Topic} }

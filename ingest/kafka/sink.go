@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -16,39 +15,42 @@ import (
 	"harken/ingest"
 )
 
-// batchMax is how many bytes of values one produce request may hold: below the
-// 1 MiB that brokers accept by default, counted before compression.
-const batchMax = 900 << 10
-
 const (
-	backoffMin = 100 * time.Millisecond
-	backoffMax = 5 * time.Second
+	// batchMax is how many bytes one produce request may hold: below the 1 MiB that
+	// brokers accept by default, counted before compression.
+	batchMax = 900 << 10
+	// recordOverhead is what a record takes beside key, value and origin.
+	recordOverhead = 64
+	// partitionsTTL is how soon a partition that was added is used.
+	partitionsTTL = time.Minute
 )
 
 // A Sink publishes records to one topic. Of each partition at most one produce
 // request is under way, and a request is repeated until it is acknowledged
 // before the next is sent: a later record never overtakes an earlier one, so the
-// sequence of each origin log only rises within a partition.
+// sequence of each origin log only rises within a partition. Requests to
+// different partitions overlap.
 type Sink struct {
 	cfg     Config
 	codec   kafka.Compression
 	client  *kafka.Client
 	tr      *kafka.Transport
 	balance kafka.Murmur2Balancer
+	status  status
+	splits  sync.Pool // *split
 
 	published prometheus.Counter
 	shrunk    prometheus.Counter
 	retries   prometheus.Counter
 
 	mu      sync.Mutex
-	parts   []int               // ids of the topic's partitions
-	fetched time.Time           // when parts was read
-	locks   map[int]*sync.Mutex // one a partition
-	down    bool                // said so in the log
-	buffers sync.Pool           // *[]byte for values that are rewritten
+	parts   []int         // ids of the topic's partitions, rising
+	fetched time.Time     // when parts was read
+	lanes   map[int]*lane // by partition
 }
 
-// NewSink returns a Sink; it does not connect yet.
+// NewSink returns a Sink; it does not connect yet. Sinks that share a Registerer
+// share their counters.
 func NewSink(cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -61,91 +63,139 @@ func NewSink(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{cfg: cfg, codec: codec, tr: tr, client: cfg.client(tr), locks: map[int]*sync.Mutex{}}
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-	}
-	s.published = counter("kafka_published_total", "Records that Kafka acknowledged.")
-	s.shrunk = counter("kafka_shrunk_total", "Records that were too large for Kafka and lost bodies.")
-	s.retries = counter("kafka_retries_total", "Produce requests that were sent again.")
-	if cfg.Registerer != nil {
-		for _, m := range []prometheus.Collector{s.published, s.shrunk, s.retries} {
-			if err := cfg.Registerer.Register(m); err != nil {
-				return nil, fmt.Errorf("register metrics: %w", err)
-			}
+	s := &Sink{cfg: cfg, codec: codec, tr: tr, client: cfg.client(tr), lanes: map[int]*lane{}}
+	for _, c := range []struct {
+		to         *prometheus.Counter
+		name, help string
+	}{
+		{&s.published, "kafka_published_total", "Records that Kafka acknowledged."},
+		{&s.shrunk, "kafka_shrunk_total", "Records that were too large for Kafka and lost bodies."},
+		{&s.retries, "kafka_retries_total", "Produce requests that were sent again."},
+	} {
+		if *c.to, err = counter(cfg.Registerer, c.name, c.help); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// Close lets go of the connections.
+func counter(reg prometheus.Registerer, name, help string) (prometheus.Counter, error) {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	if reg == nil {
+		return c, nil
+	}
+	err := reg.Register(c)
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if old, ok := already.ExistingCollector.(prometheus.Counter); ok {
+			return old, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return c, nil
+}
+
+// Close lets go of the connections. Call it after the last Put has returned.
 func (s *Sink) Close() { s.tr.CloseIdleConnections() }
 
 // Put publishes recs and returns once Kafka has acknowledged all of them, however
-// long that takes, or when ctx is done. A record that Kafka refuses whatever is
-// left out of it is named in an *ingest.RejectedError.
+// long that takes, or when ctx is done; then some of them may have been published,
+// and giving them again makes repeats. Records that Kafka refuses whatever is
+// left out of them are named in an *ingest.RejectedError. If a partition goes away
+// while Put waits for it, that is an error, and trying again spreads the records
+// anew.
 func (s *Sink) Put(ctx context.Context, recs ...*ingest.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
 	parts, err := s.partitions(ctx)
 	if err != nil {
 		return err
 	}
-	byPart := map[int][]int{}
-	for i, r := range recs {
-		p := s.balance.Balance(kafka.Message{Key: []byte(r.Host)}, parts...)
-		byPart[p] = append(byPart[p], i)
-	}
+	sp := s.split(recs, parts)
+	defer s.splits.Put(sp)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	rejected := &ingest.RejectedError{}
-	var first error
-	for p, idx := range byPart {
-		wg.Go(func() {
-			bad, err := s.putPartition(ctx, p, recs, idx)
-			mu.Lock()
-			defer mu.Unlock()
-			rejected.Records = append(rejected.Records, bad...)
-			if err != nil && first == nil {
-				first = err
-			}
-		})
+	for i := range sp.shares {
+		if sh := &sp.shares[i]; len(sh.idx) > 0 {
+			wg.Go(func() { sh.rejected, sh.err = s.putPartition(ctx, s.lane(parts[i]), recs, sh.idx) })
+		}
 	}
 	wg.Wait()
-	if first != nil {
-		return first
+	var rejected []ingest.Rejection
+	for i := range sp.shares {
+		if err := sp.shares[i].err; err != nil {
+			return err
+		}
+		rejected = append(rejected, sp.shares[i].rejected...)
 	}
-	if len(rejected.Records) > 0 {
-		slices.SortFunc(rejected.Records, func(a, b ingest.Rejection) int { return a.Index - b.Index })
-		return rejected
+	if len(rejected) > 0 {
+		slices.SortFunc(rejected, func(a, b ingest.Rejection) int { return a.Index - b.Index })
+		return &ingest.RejectedError{Records: rejected}
 	}
 	return nil
 }
 
+// A split is the records of one Put by partition.
+type split struct {
+	key    []byte
+	shares []share // as the partitions
+	places []int   // 0, 1, ...
+}
+
+type share struct {
+	idx      []int // places of the records in Put's arguments, rising
+	rejected []ingest.Rejection
+	err      error
+}
+
+func (s *Sink) split(recs []*ingest.Record, parts []int) *split {
+	sp, ok := s.splits.Get().(*split)
+	if !ok {
+		sp = &split{key: make([]byte, 0, 64)}
+	}
+	for len(sp.shares) < len(parts) {
+		sp.places = append(sp.places, len(sp.shares))
+		sp.shares = append(sp.shares, share{})
+	}
+	for i := range sp.shares {
+		sp.shares[i] = share{idx: sp.shares[i].idx[:0]}
+	}
+	for i, r := range recs {
+		sp.key = append(sp.key[:0], r.Host...)
+		sh := &sp.shares[s.balance.Balance(kafka.Message{Key: sp.key}, sp.places[:len(parts)]...)]
+		sh.idx = append(sh.idx, i)
+	}
+	return sp
+}
+
 // putPartition sends the records at idx to one partition, in order, in requests
 // of at most batchMax bytes.
-func (s *Sink) putPartition(ctx context.Context, p int, recs []*ingest.Record, idx []int) ([]ingest.Rejection, error) {
-	lock := s.lock(p)
-	lock.Lock()
-	defer lock.Unlock()
+func (s *Sink) putPartition(ctx context.Context, l *lane, recs []*ingest.Record, idx []int) ([]ingest.Rejection, error) {
+	if err := l.take(ctx); err != nil {
+		return nil, err
+	}
+	defer l.release()
 	var rejected []ingest.Rejection
-	buf := s.buffer()
-	defer s.buffers.Put(buf)
 	for len(idx) > 0 {
-		*buf = (*buf)[:0]
-		var values []value
-		size := 0
-		for len(idx) > len(values) {
-			i := idx[len(values)]
-			v, err := s.value(recs[i], buf, s.cfg.RecordMax)
+		l.buf, l.values = l.buf[:0], l.values[:0]
+		size, n := 0, 0
+		for ; n < len(idx) && (size < batchMax || n == 0); n++ {
+			r := recs[idx[n]]
+			v, err := s.value(r, &l.buf, s.cfg.RecordMax)
 			if err != nil {
-				v.reason = err.Error()
-			} else if size += len(v.data); size > batchMax && len(values) > 0 {
+				rejected = append(rejected, ingest.Rejection{Index: idx[n], Reason: err.Error()})
+				continue
+			}
+			size += len(v.data) + len(r.Host) + len(r.Origin.Log) + recordOverhead
+			if size > batchMax && len(l.values) > 0 {
 				break
 			}
-			v.index, v.rec = i, recs[i]
-			values = append(values, v)
+			v.index = idx[n]
+			l.values = append(l.values, v)
 		}
-		idx = idx[len(values):]
-		bad, err := s.produceAll(ctx, p, values)
+		idx = idx[n:]
+		bad, err := s.produceAll(ctx, l, l.values)
 		rejected = append(rejected, bad...)
 		if err != nil {
 			return rejected, err
@@ -154,39 +204,35 @@ func (s *Sink) putPartition(ctx context.Context, p int, recs []*ingest.Record, i
 	return rejected, nil
 }
 
-func (s *Sink) buffer() *[]byte {
-	if b, ok := s.buffers.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-// A value is one record as it is written: data is the record's own bytes, or
-// was rewritten.
-type value struct {
-	index  int
-	rec    *ingest.Record
-	data   []byte
-	format string
-	reason string // why it cannot be written
-}
-
-// value returns what is published for r, at most limit bytes.
+// value returns what is published for r, at most limit bytes. Akto's form of an
+// entry can be twice its size, so the limit is for what is written, not for
+// what came.
 func (s *Sink) value(r *ingest.Record, buf *[]byte, limit int64) (value, error) {
-	if int64(len(r.Data)) > limit {
-		small, _, err := ingest.Shrink(r, int(limit))
+	room := min(limit, int64(len(r.Data)))
+	for cur := r; ; room = int64(len(cur.Data)) - 1 {
+		small, changed, err := ingest.Shrink(cur, int(room))
 		if err != nil {
-			return value{}, fmt.Errorf("shrink: %w", err)
+			return value{}, err
 		}
-		s.shrunk.Inc()
-		r = small
+		cur = small
+		v, err := s.encode(cur, buf)
+		if err != nil {
+			return value{}, err
+		}
+		if int64(len(v.data)) <= limit {
+			if changed {
+				s.shrunk.Inc()
+			}
+			v.rec = r
+			return v, nil
+		}
 	}
-	if s.cfg.Form == ingest.FormHAR {
-		format := "har"
-		if r.Form == ingest.FormAkto {
-			format = "akto"
-		}
-		return value{data: r.Data, format: format}, nil
+}
+
+// encode gives r in the sink's form.
+func (s *Sink) encode(r *ingest.Record, buf *[]byte) (value, error) {
+	if s.cfg.Form == ingest.FormHAR || r.Form == ingest.FormAkto {
+		return value{data: r.Data, form: r.Form}, nil
 	}
 	n := len(*buf)
 	out, err := ingest.AppendAkto(*buf, r)
@@ -194,61 +240,41 @@ func (s *Sink) value(r *ingest.Record, buf *[]byte, limit int64) (value, error) 
 		return value{}, err
 	}
 	*buf = out
-	return value{data: out[n:len(out):len(out)], format: "akto"}, nil
+	return value{data: out[n:len(out):len(out)], form: ingest.FormAkto}, nil
 }
 
 // produceAll sends values until they are acknowledged. A request that the broker
 // finds too large is halved; a single record that is, loses bodies.
-func (s *Sink) produceAll(ctx context.Context, p int, values []value) ([]ingest.Rejection, error) {
+func (s *Sink) produceAll(ctx context.Context, l *lane, send []value) ([]ingest.Rejection, error) {
 	var rejected []ingest.Rejection
-	send := values[:0:0]
-	for _, v := range values {
-		if v.reason != "" {
-			rejected = append(rejected, ingest.Rejection{Index: v.index, Reason: v.reason})
-			continue
-		}
-		send = append(send, v)
-	}
-	for len(send) > 0 {
-		n := len(send)
-		for {
-			err := s.produceOnce(ctx, p, send[:n])
-			if err == nil {
-				break
-			}
-			if !tooLarge(err) {
-				return rejected, err
-			}
-			if n > 1 {
-				n = (n + 1) / 2
-				continue
-			}
+	for n := len(send); len(send) > 0; {
+		n = min(n, len(send))
+		err := s.produce(ctx, l, send[:n])
+		switch {
+		case err == nil:
+			send, n = send[n:], 2*n
+		case !tooLarge(err):
+			return rejected, err
+		case n > 1:
+			n = (n + 1) / 2
+		default:
 			if reason := s.shrinkFurther(&send[0]); reason != "" {
 				rejected = append(rejected, ingest.Rejection{Index: send[0].index, Reason: reason})
-				break
+				send = send[1:]
 			}
 		}
-		send = send[n:]
 	}
 	return rejected, nil
 }
 
 // shrinkFurther halves what a single record may take; the reason says why that
 // is not possible any more.
-func (s *Sink) shrinkFurther(v *value) string {
-	limit := int64(len(v.data)) / 2
-	if limit < 1000 {
-		return "larger than the broker's message.max.bytes even without its bodies"
-	}
-	own := []byte(nil)
-	small, err := s.value(v.rec, &own, limit)
+func (s *Sink) shrinkFurther(v *value) (reason string) {
+	small, err := s.value(v.rec, new([]byte), int64(len(v.data))/2)
 	if err != nil {
-		return err.Error()
+		return "larger than the broker's message.max.bytes even without its bodies: " + err.Error()
 	}
-	if len(small.data) >= len(v.data) {
-		return "larger than the broker's message.max.bytes even without its bodies"
-	}
-	v.data, v.format = small.data, small.format
+	v.data, v.form = small.data, small.form
 	return ""
 }
 
@@ -256,29 +282,15 @@ func tooLarge(err error) bool {
 	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
 }
 
-// produceOnce sends one request until it is acknowledged, found too large, or
-// ctx is done.
-func (s *Sink) produceOnce(ctx context.Context, p int, values []value) error {
-	records := make([]kafka.Record, len(values))
-	headers := make([]kafka.Header, 0, 2*len(values))
+// produce sends one request until it is acknowledged, found too large, or ctx is
+// done.
+func (s *Sink) produce(ctx context.Context, l *lane, values []value) error {
 	for wait := backoffMin; ; wait = min(2*wait, backoffMax) {
-		headers = headers[:0]
-		for i, v := range values {
-			first := len(headers)
-			headers = append(headers, kafka.Header{Key: headerFormat, Value: []byte(v.format)})
-			if !v.rec.Origin.IsZero() {
-				headers = append(headers, kafka.Header{Key: headerOrigin, Value: []byte(v.rec.Origin.String())})
-			}
-			records[i] = kafka.Record{
-				Time: v.rec.Time, Key: kafka.NewBytes([]byte(v.rec.Host)), Value: kafka.NewBytes(v.data),
-				Headers: headers[first:len(headers):len(headers)],
-			}
-		}
-		err := s.request(ctx, p, records)
+		err := s.send(ctx, l, values)
 		switch {
 		case err == nil:
 			s.published.Add(float64(len(values)))
-			s.say(nil)
+			s.say(l.name, nil)
 			return nil
 		case tooLarge(err):
 			return err
@@ -286,140 +298,51 @@ func (s *Sink) produceOnce(ctx context.Context, p int, values []value) error {
 			return ctx.Err()
 		}
 		s.retries.Inc()
-		s.say(err)
-		s.forget()
+		s.say(l.name, err)
 		if err := sleep(ctx, wait); err != nil {
 			return err
+		}
+		// The topic may have been deleted, which nothing else would notice.
+		if parts, err := s.metadata(ctx); err == nil && !slices.Contains(parts, l.part) {
+			s.forget()
+			return fmt.Errorf("topic %s does not have partition %d any more", s.cfg.Topic, l.part)
 		}
 	}
 }
 
-func (s *Sink) request(ctx context.Context, p int, records []kafka.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
+// send makes one try.
+func (s *Sink) send(ctx context.Context, l *lane, values []value) error {
+	q := l.request(values)
 	res, err := s.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: s.cfg.Topic, Partition: p, RequiredAcks: kafka.RequireAll, Compression: s.codec, Records: kafka.NewRecordReader(records...),
+		Topic: s.cfg.Topic, Partition: l.part, RequiredAcks: kafka.RequireAll, Compression: s.codec, Records: q,
 	})
 	if err != nil {
+		q.abandon()
+		l.req = nil
 		return err
 	}
 	return res.Error
 }
 
-// partitions returns the topic's partitions. They are asked for again after a
-// minute, so that added ones are used; it tries until ctx is done.
-func (s *Sink) partitions(ctx context.Context) ([]int, error) {
-	s.mu.Lock()
-	parts, fresh := s.parts, time.Since(s.fetched) < time.Minute
-	s.mu.Unlock()
-	if parts != nil && fresh {
-		return parts, nil
-	}
-	for wait := backoffMin; ; wait = min(2*wait, backoffMax) {
-		got, err := s.metadata(ctx)
-		if err == nil {
-			s.mu.Lock()
-			s.parts, s.fetched = got, time.Now()
-			s.mu.Unlock()
-			s.say(nil)
-			return got, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if parts != nil { // the topic is known; the broker is away, and producing will wait for it
-			return parts, nil
-		}
-		s.say(err)
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (s *Sink) metadata(ctx context.Context) ([]int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.cfg.Topic}})
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range res.Topics {
-		if t.Name != s.cfg.Topic {
-			continue
-		}
-		if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
-			return nil, errors.Join(t.Error, s.create(ctx))
-		}
-		if t.Error != nil {
-			return nil, t.Error
-		}
-		var ids []int
-		for _, p := range t.Partitions {
-			ids = append(ids, p.ID)
-		}
-		if len(ids) > 0 {
-			return ids, nil
-		}
-	}
-	return nil, fmt.Errorf("topic %s has no partitions yet", s.cfg.Topic)
-}
-
-// create asks for the topic with the broker's defaults: not every broker makes
-// topics by itself. The next look at the metadata finds it.
-func (s *Sink) create(ctx context.Context) error {
-	res, err := s.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: s.cfg.Topic, NumPartitions: -1, ReplicationFactor: -1}}})
-	if err != nil {
-		return err
-	}
-	if err := res.Errors[s.cfg.Topic]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-		return err
-	}
-	return nil
-}
-
-func (s *Sink) lock(p int) *sync.Mutex {
+func (s *Sink) lane(part int) *lane {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.locks[p]
+	l := s.lanes[part]
 	if l == nil {
-		l = &sync.Mutex{}
-		s.locks[p] = l
+		l = newLane(part)
+		s.lanes[part] = l
 	}
 	return l
 }
 
-// forget makes the next Put look at the metadata again.
-func (s *Sink) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fetched = time.Time{}
-}
-
-// say logs when Kafka goes away and when it is back, not every try.
-func (s *Sink) say(err error) {
-	s.mu.Lock()
-	changed := s.down != (err != nil)
-	s.down = err != nil
-	s.mu.Unlock()
-	switch {
-	case !changed:
-	case err != nil:
-		s.cfg.Log.Warn("kafka does not take records; they wait in the spool", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", err)
-	default:
+// say logs when Kafka goes away and when it is back.
+func (s *Sink) say(what string, err error) {
+	switch s.status.set(what, err) {
+	case same:
+	case away:
+		s.cfg.Log.Warn("kafka does not take records; they wait in the spool", "brokers", strings.Join(s.cfg.Brokers, ","), "topic", s.cfg.Topic, "err", s.cfg.explain(err))
+	case back:
 		s.cfg.Log.Info("kafka takes records", "topic", s.cfg.Topic)
-	}
-}
-
-// sleep waits for about d, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d/2 + rand.N(d)) //nolint:gosec // jitter, not a secret
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }
 
