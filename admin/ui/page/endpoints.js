@@ -3,7 +3,7 @@ import * as api from './api.js';
 import {ago, count, when} from './format.js';
 import {badge, cells, code, crumbs, method, stat, table, template} from './parts.js';
 
-const columns = [['Method', 'fit'], ['Endpoint'], ['Exchanges', 'num'], ['Last seen', 'num'], ['Responses', 'wrap'], ['Authentication', 'wrap'], ['', 'act']];
+const columns = [['Method', 'fit'], ['Endpoint', 'path'], ['Exchanges', 'num'], ['Last seen', 'num'], ['Responses', 'wrap'], ['Authentication', 'wrap'], ['', 'act']];
 
 // At most this many rows are drawn; the filter finds the others.
 const maxRows = 500;
