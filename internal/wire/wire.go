@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"harken/internal/flagenv"
+	"harken/internal/obs"
 )
 
 // Topic is the name of the stream of records: the Kafka topic, and the
@@ -46,11 +48,25 @@ func Bad(flag, value, accepted string, err error) error {
 	return &flagenv.Error{Flag: flag, Value: value, Accepted: accepted, Err: err}
 }
 
+// A Misuse is a mistake on the command line that is not about the value of a
+// flag; the command prints it and exits with status 2.
+type Misuse string
+
+func (m Misuse) Error() string { return string(m) }
+
+// Unexpected is the error of an argument that the command does not take.
+func Unexpected(arg, command string) error {
+	return Misuse(fmt.Sprintf("unexpected argument %q; %s -h says what is accepted", arg, command))
+}
+
 // Fail prints err on one line as the command's last word and returns the exit
 // status: 2 for a mistake on the command line, else 1.
 func Fail(command string, err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %s\n", command, strings.ReplaceAll(err.Error(), "\n", "; "))
 	if _, ok := errors.AsType[*flagenv.Error](err); ok {
+		return 2
+	}
+	if _, ok := errors.AsType[Misuse](err); ok {
 		return 2
 	}
 	return 1
@@ -67,6 +83,28 @@ func Listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("-%s %s: %w", flag, addr, cause(err))
 	}
 	return ln, nil
+}
+
+// ServeOps serves the operations listener at the address of -ops until ctx is
+// done; wait returns when it has ended.
+func ServeOps(ctx context.Context, addr string, cfg obs.HandlerConfig) (bound net.Addr, wait func() error, err error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, nil, Bad("ops", addr, "host:port", nil)
+	}
+	bound, wait, err = obs.Serve(ctx, addr, obs.Handler(cfg))
+	if err != nil {
+		return nil, nil, fmt.Errorf("-ops %s: %w", addr, cause(err))
+	}
+	return bound, wait, nil
+}
+
+// Reach is an address at which this machine reaches a listener that is bound to
+// addr: of one on all interfaces, the loopback address.
+func Reach(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // cause is what the operating system said, without the addresses that the
