@@ -155,23 +155,20 @@ func (c *control) openStore(ctx context.Context, o *options) error {
 func (c *control) openLearner(o *options) error {
 	var src ingest.Source
 	var err error
-	switch {
-	case o.source == "log:":
+	if o.source == "log:" {
 		if c.reader, err = c.log.Reader("learner"); err != nil {
 			return err
 		}
 		src = c.reader
-	case strings.HasPrefix(o.source, "kafka://"):
+	} else {
 		cfg, err := o.sinks.Kafka.Config("source", o.source, c.deps)
 		if err != nil {
 			return err
 		}
 		if c.kafka, err = kafka.NewSource(cfg); err != nil {
-			return wire.Bad("source", o.source, "log: or kafka://host:port/topic", err)
+			return wire.Bad("source", o.source, sourceURLs, err)
 		}
 		src = c.kafka
-	default:
-		return wire.Bad("source", o.source, "log: or kafka://host:port/topic", nil)
 	}
 	c.learner, err = learn.New(learn.Config{Source: src, Stores: c.store, Log: c.deps.Log, Registerer: c.deps.Registry})
 	return err
@@ -185,7 +182,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
 	if c.forward != nil {
-		cfg.CAPage = c.forward.InstallPage()
+		cfg.CAPage, cfg.Proxy = c.forward.InstallPage(), wire.Reach(c.forward.Addr)
 	}
 	if c.reader != nil {
 		cfg.Records, cfg.Learned = c.log, c.learned

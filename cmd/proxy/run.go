@@ -32,21 +32,31 @@ var nodePreload []byte
 // interruptGrace is how long the command has to end by itself after a signal.
 const interruptGrace = 3 * time.Second
 
+// statusNotFound is what shells exit with for a command that cannot be started.
+const statusNotFound = 127
+
+func runDefaults() defaults {
+	return defaults{listen: "127.0.0.1:0", sink: []string{"har:harken.har"}, sinkUsage: "where records go, repeatable"}
+}
+
 // runCommand records what one command does and returns its exit status.
 func runCommand(ctx context.Context, args []string) (int, error) {
 	set := flagenv.New(name+" run", wire.Env(os.LookupEnv))
 	set.About(runAbout)
 	var o options
-	o.define(set, defaults{listen: "127.0.0.1:0", sink: []string{"har:harken.har"}, sinkUsage: "where records go, repeatable"})
+	o.define(set, runDefaults())
 	if err := parse(set, args); err != nil {
 		return 0, err
 	}
 	argv := set.Args()
 	if len(argv) == 0 {
-		return 0, &flagenv.Error{Flag: "-", Missing: true, Accepted: "the command to run, behind --"}
+		return 0, wire.Misuse("the command to run is missing; " + name + " run [flags] -- COMMAND [ARGUMENT...]")
 	}
 	if set.Origin("log-level") == "" {
 		o.log.Level = "warn" // the terminal is the command's
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return statusNotFound, err
 	}
 	dir, err := os.MkdirTemp("", "harken-run-")
 	if err != nil {
@@ -90,7 +100,7 @@ func runChild(ctx context.Context, argv, env []string) (int, error) {
 	cmd.WaitDelay = 2 * interruptGrace
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
-		return 127, err
+		return statusNotFound, err
 	}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal()), nil
