@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -42,10 +43,22 @@ func Env(lookup func(string) (string, bool)) func(string) (string, bool) {
 	}
 }
 
+// The passwords of a URL: behind the user's name, and as parameters. The URLs of
+// Kafka, with several hosts, are none that net/url reads.
+var (
+	passwordInURL  = regexp.MustCompile(`(://[^/?#@:]*:).*@`)
+	parameterInURL = regexp.MustCompile(`([?&][^=&]*(?i:password|secret|token|key)[^=&]*=)[^&#]*`)
+)
+
+// withoutSecrets is a URL as it may be told.
+func withoutSecrets(raw string) string {
+	return parameterInURL.ReplaceAllString(passwordInURL.ReplaceAllString(raw, "${1}****@"), "${1}****")
+}
+
 // Bad is the error of a flag whose value is not accepted; the command prints it
-// and exits with status 2.
+// and exits with status 2. A password in a URL is not told.
 func Bad(flag, value, accepted string, err error) error {
-	return &flagenv.Error{Flag: flag, Value: value, Accepted: accepted, Err: err}
+	return &flagenv.Error{Flag: flag, Value: withoutSecrets(value), Accepted: accepted, Err: err}
 }
 
 // A Misuse is a mistake on the command line that is not about the value of a

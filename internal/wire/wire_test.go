@@ -26,6 +26,22 @@ func TestFail(t *testing.T) {
 	f(1, errors.New("disk full"))
 }
 
+// What a user put into a URL by mistake is not printed.
+func TestBadHidesSecrets(t *testing.T) {
+	f := func(value, want string) {
+		t.Helper()
+		if got := Bad("sink", value, "a URL", nil).Error(); !strings.Contains(got, `"`+want+`"`) {
+			t.Errorf("Bad of %s = %s, want %s in it", value, got, want)
+		}
+	}
+	f("kafka://bob:s3cret@h1:9092,h2:9092/t", "kafka://bob:****@h1:9092,h2:9092/t")
+	f("kafka://h/t?group=g&sasl.password=s3cret&tls=1", "kafka://h/t?group=g&sasl.password=****&tls=1")
+	f("https://me:s3cret@control.example/", "https://me:****@control.example/")
+	f("https://control.example/?api-key=s3cret", "https://control.example/?api-key=****")
+	f("ftp://h:21/x", "ftp://h:21/x")
+	f("kafka://h1:9092,h2:9092/t", "kafka://h1:9092,h2:9092/t")
+}
+
 func TestReach(t *testing.T) {
 	f := func(ip, want string) {
 		t.Helper()
