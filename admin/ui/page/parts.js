@@ -11,7 +11,7 @@ export const code = (c) => el('span', {class: 'code ' + statusClass(c)}, c);
 export function template(url) {
   const parts = [];
   for (const seg of url.split('/')) {
-    if (parts.length) parts.push(el('span', {class: 'slash'}, '/'));
+    if (parts.length) parts.push(el('span', {class: 'slash'}, '/'), el('wbr'));
     if (/^(INTEGER|FLOAT|STRING|OBJECT_ID|VERSIONED|LOCALE)$/.test(seg)) parts.push(el('span', {class: 'hole'}, seg));
     else parts.push(seg);
   }
