@@ -62,7 +62,12 @@ func runCommand(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	var keep bool
+	defer func() {
+		if !keep {
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	if o.spool == "" {
 		o.spool = filepath.Join(dir, "spool")
 	}
@@ -83,7 +88,21 @@ func runCommand(ctx context.Context, args []string) (int, error) {
 	err = errors.Join(err, <-recorded)
 	stats := r.forward.Stats()
 	fmt.Fprintf(os.Stderr, "%s: %d exchanges recorded, %d dropped; %s\n", name, stats.Put, stats.Seen-stats.Put, strings.Join(o.sink, ", "))
+	if r.unsent > 0 {
+		keep = true // the spool may be in it
+		err = errors.Join(err, undelivered(r.unsent, &o))
+	}
 	return status, err
+}
+
+// undelivered says how records that no sink took get there later. The command's
+// work is done, but not ours.
+func undelivered(n int64, o *options) error {
+	again := name + " run -spool " + o.spool
+	for _, s := range o.sink {
+		again += " -sink " + s
+	}
+	return fmt.Errorf("%d records were not delivered and are kept; send them with: %s -- true", n, again)
 }
 
 // runChild runs the command with our terminal and returns its exit status; a

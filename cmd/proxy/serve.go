@@ -62,7 +62,11 @@ func serveCommand(ctx context.Context, args []string) error {
 	for _, s := range o.sink {
 		fmt.Fprintf(os.Stderr, "  sink   %s\n", s)
 	}
-	return r.run(ctx)
+	err = r.run(ctx)
+	if r.unsent > 0 {
+		r.deps.Log.Warn("records wait in the spool for the next start", slog.Int64("records", r.unsent))
+	}
+	return err
 }
 
 // A recorder is everything that harken-proxy runs: proxy, spool, deliveries.
@@ -73,6 +77,7 @@ type recorder struct {
 	sinks    []wire.NamedSink
 	delivery *wire.Delivery
 	opsWait  func() error
+	unsent   int64 // records that some sink had not taken when run ended
 }
 
 // newRecorder opens all parts; nothing runs yet.
@@ -142,8 +147,6 @@ func (r *recorder) run(ctx context.Context) error {
 	if r.opsWait != nil {
 		err = errors.Join(err, r.opsWait())
 	}
-	if n := r.delivery.Unsent(); n > 0 {
-		r.deps.Log.Warn("records wait in the spool for the next start", slog.Int64("records", n))
-	}
+	r.unsent = r.delivery.Unsent()
 	return errors.Join(err, r.spool.Close())
 }
