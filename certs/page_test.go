@@ -164,5 +164,7 @@ func TestInstallPageDir(t *testing.T) {
 		}
 	}
 	f("", "harken-proxy ca -fingerprint")
+	f("", "sudo harken-proxy ca -ca-dir ~/.config/harken -install") // sudo looks in root's home
+	f("harken-data/ca", "sudo harken-proxy ca -ca-dir harken-data/ca -install")
 	f("harken-data/ca", "harken-proxy ca -ca-dir harken-data/ca -fingerprint")
 }
