@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,8 +98,8 @@ func (c *control) open(ctx context.Context, o *options) error {
 
 func (c *control) close() error {
 	var errs []error
-	for i := len(c.parts) - 1; i >= 0; i-- {
-		errs = append(errs, c.parts[i]())
+	for _, end := range slices.Backward(c.parts) {
+		errs = append(errs, end())
 	}
 	c.parts = nil
 	return errors.Join(errs...)
@@ -256,7 +257,8 @@ func (c *control) run(ctx context.Context) error {
 // serve serves the API until ctx is done, then lets requests in flight finish.
 func (c *control) serve(ctx context.Context) error {
 	srv := &http.Server{
-		Handler: c.api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler:           c.api.Handler(), //nolint:contextcheck // each request brings its own
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.deps.Log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -272,6 +274,8 @@ func (c *control) serve(ctx context.Context) error {
 	if srv.Shutdown(grace) != nil {
 		_ = srv.Close()
 	}
-	<-done
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }

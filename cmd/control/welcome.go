@@ -61,7 +61,7 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	}
 	path := filepath.Join(o.data, firstRunFile)
 	said.Email, said.Password, said.APIKey = o.email, o.password, o.apiKey
-	if b, err := os.ReadFile(path); err == nil {
+	if b, err := os.ReadFile(path); err == nil { //nolint:gosec // our own file, in the directory that the operator names
 		var before firstRun
 		if json.Unmarshal(b, &before) == nil {
 			said.Email, said.Password, said.APIKey = or(o.email, before.Email), or(o.password, before.Password), or(o.apiKey, before.APIKey)
@@ -72,7 +72,7 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	said.Email = or(said.Email, auth.DefaultEmail)
 	said.Password = or(said.Password, auth.NewPassword())
 	said.APIKey = or(said.APIKey, auth.NewToken())
-	b, err := json.MarshalIndent(said, "", "  ")
+	b, err := json.MarshalIndent(said, "", "  ") //nolint:gosec // the file is there to hold them, for its owner alone
 	if err != nil {
 		return false, err
 	}
@@ -101,7 +101,7 @@ func writeSecret(path string, b []byte) error {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // our own file, in the directory that the operator names
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func runCommand(ctx context.Context, args []string) (int, error) {
 	}
 	argv := set.Args()
 	if len(argv) == 0 {
-		return 0, wire.Misuse("the command to run is missing; " + name + " run [flags] -- COMMAND [ARGUMENT...]")
+		return 0, wire.MisuseError("the command to run is missing; " + name + " run [flags] -- COMMAND [ARGUMENT...]")
 	}
 	if set.Origin("log-level") == "" {
 		o.log.Level = "warn" // the terminal is the command's
@@ -98,11 +98,8 @@ func runCommand(ctx context.Context, args []string) (int, error) {
 // undelivered says how records that no sink took get there later. The command's
 // work is done, but not ours.
 func undelivered(n int64, o *options) error {
-	again := name + " run -spool " + o.spool
-	for _, s := range o.sink {
-		again += " -sink " + s
-	}
-	return fmt.Errorf("%d records were not delivered and are kept; send them with: %s -- true", n, again)
+	return fmt.Errorf("%d records were not delivered and are kept; send them with: %s run -spool %s -sink %s -- true",
+		n, name, o.spool, strings.Join(o.sink, " -sink "))
 }
 
 // runChild runs the command with our terminal and returns its exit status; a

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ func serveCommand(ctx context.Context, args []string) error {
 	}
 	if len(o.sink) == 0 {
 		if !wire.Terminal(os.Stdout) {
-			return wire.Misuse("-sink is required when the output is not a terminal; want " + wire.SinkURLs)
+			return wire.MisuseError("-sink is required when the output is not a terminal; want " + wire.SinkURLs)
 		}
 		o.sink = []string{"har:harken.har"}
 	}
@@ -64,7 +63,7 @@ func serveCommand(ctx context.Context, args []string) error {
 	}
 	err = r.run(ctx)
 	if r.unsent > 0 {
-		r.deps.Log.Warn("records wait in the spool for the next start", slog.Int64("records", r.unsent))
+		r.deps.Log.Warn("records wait in the spool for the next start", "records", r.unsent)
 	}
 	return err
 }

@@ -17,27 +17,27 @@ import (
 
 // Section checks that the part of the page at path between the comments
 // "generated: name" and "end: name" is want, and rewrites it if update is set.
-func Section(t testing.TB, path, name, want string, update bool) {
-	t.Helper()
-	page, err := os.ReadFile(path)
+func Section(tb testing.TB, path, name, want string, update bool) {
+	tb.Helper()
+	page, err := os.ReadFile(path) //nolint:gosec // tests name it
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	begin, end := "<!-- generated: "+name+" -->\n", "<!-- end: "+name+" -->\n"
 	before, rest, ok := strings.Cut(string(page), begin)
 	got, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s has no section between %q and %q", path, begin, end)
+		tb.Fatalf("%s has no section between %q and %q", path, begin, end)
 	}
 	if got == want {
 		return
 	}
 	if !update {
-		t.Errorf("%s: %q is not what the code says; run this test with -update", path, name)
+		tb.Errorf("%s: %q is not what the code says; run this test with -update", path, name)
 		return
 	}
 	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil { //nolint:gosec // a page that everyone reads
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -87,8 +87,8 @@ var describedMetric = regexp.MustCompile(`^Desc\{fqName: "([^"]*)", help: "((?:[
 
 // MetricTable is what the registry holds in Markdown, by name: also the metrics
 // that have no value yet. Those of the Go runtime and the process are left out.
-func MetricTable(t testing.TB, registry *prometheus.Registry) string {
-	t.Helper()
+func MetricTable(tb testing.TB, registry *prometheus.Registry) string {
+	tb.Helper()
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
@@ -99,7 +99,7 @@ func MetricTable(t testing.TB, registry *prometheus.Registry) string {
 	for d := range descs {
 		m := describedMetric.FindStringSubmatch(d.String())
 		if m == nil {
-			t.Errorf("a metric that describes itself as %s", d)
+			tb.Errorf("a metric that describes itself as %s", d)
 			continue
 		}
 		if strings.HasPrefix(m[1], "go_") || strings.HasPrefix(m[1], "process_") {

@@ -74,7 +74,7 @@ func (f *ProxyFlags) NewForward(ctx context.Context, d Deps, flag, addr, caDir s
 	fw.Addr = fw.ln.Addr()
 	fw.page = certs.PageConfig{Proxy: fw.Addr.String(), Dir: shownDir(caDir)}
 	cfg.LocalHandler = fw.InstallPage()
-	if fw.proxy, err = mitm.New(cfg); err != nil {
+	if fw.proxy, err = mitm.New(cfg); err != nil { //nolint:contextcheck // a handshake brings its own
 		return nil, errors.Join(err, fw.Close())
 	}
 	return fw, nil

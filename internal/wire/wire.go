@@ -61,15 +61,15 @@ func Bad(flag, value, accepted string, err error) error {
 	return &flagenv.Error{Flag: flag, Value: withoutSecrets(value), Accepted: accepted, Err: err}
 }
 
-// A Misuse is a mistake on the command line that is not about the value of a
+// A MisuseError is a mistake on the command line that is not about the value of a
 // flag; the command prints it and exits with status 2.
-type Misuse string
+type MisuseError string
 
-func (m Misuse) Error() string { return string(m) }
+func (m MisuseError) Error() string { return string(m) }
 
 // Unexpected is the error of an argument that the command does not take.
 func Unexpected(arg, command string) error {
-	return Misuse(fmt.Sprintf("unexpected argument %q; %s -h says what is accepted", arg, command))
+	return MisuseError(fmt.Sprintf("unexpected argument %q; %s -h says what is accepted", arg, command))
 }
 
 // Fail prints err on one line as the command's last word and returns the exit
@@ -79,7 +79,7 @@ func Fail(command string, err error) int {
 	if _, ok := errors.AsType[*flagenv.Error](err); ok {
 		return 2
 	}
-	if _, ok := errors.AsType[Misuse](err); ok {
+	if _, ok := errors.AsType[MisuseError](err); ok {
 		return 2
 	}
 	return 1
