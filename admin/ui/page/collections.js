@@ -51,7 +51,7 @@ function list(rows) {
   const shown = named ? columns : columns.filter(([title]) => title !== 'Environment');
   return table(shown, rows.map((c) => el('tr', {class: c.urlsCount ? '' : 'dim'}, cells(shown, [
     [el('a', {class: 'strong', href: '#/c/' + c.id, 'data-key': 'c' + c.id}, c.displayName || `Collection ${c.id}`),
-      c.deactivated ? badge('deactivated') : null, c.type ? badge('group') : null],
+      c.deactivated ? [' ', badge('deactivated')] : null, c.type ? [' ', badge('group')] : null],
     ...(named ? [environments(c).map((t) => badge(t.value.toLowerCase()))] : []),
     count(c.urlsCount),
     c.known ? count(c.traffic) : '–',

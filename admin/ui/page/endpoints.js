@@ -44,7 +44,7 @@ function row(e) {
   const key = `${e.id.method} ${e.id.url}`;
   return el('tr', {}, cells(columns, [
     method(e.id.method),
-    [el('a', {class: 'strong', href: endpointHref(e.id), 'data-key': key}, template(e.id.url)), e.isSensitive ? badge('sensitive', 'warn') : null],
+    [el('a', {class: 'strong', href: endpointHref(e.id), 'data-key': key}, template(e.id.url)), e.isSensitive ? [' ', badge('sensitive', 'warn')] : null],
     count(e.count),
     el('time', {title: when(e.lastSeen)}, ago(e.lastSeen)),
     e.responseCodes.map((c) => [code(c), ' ']),

@@ -22,7 +22,8 @@ export const badge = (text, kind) => el('span', {class: 'badge ' + (kind || '')}
 
 export const stat = (label, value) => el('div', {class: 'stat'}, el('dt', {}, label), el('dd', {}, value));
 
-export const error = (message) => el('p', {class: 'notice bad', role: 'alert'}, message);
+// error shows a message of the API as a sentence; a field's name keeps its case.
+export const error = (message) => el('p', {class: 'notice bad', role: 'alert'}, message.replace(/^[a-z](?!\w*:)/, (c) => c.toUpperCase()));
 
 export function crumbs(...items) {
   return el('nav', {'aria-label': 'Where you are'}, el('ol', {class: 'crumbs'}, items.map(([text, href]) =>
