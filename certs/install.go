@@ -115,7 +115,7 @@ func (c *CA) system(ctx context.Context, cfg InstallConfig, a anchor, tool strin
 	path := filepath.Join(dir, c.fileID()+".crt")
 	res := InstallResult{Store: "system (" + a.tool + ")", Path: path}
 	want := c.CertPEM()
-	have, err := os.ReadFile(path) //nolint:gosec // a fixed path below the operator's root
+	have, err := os.ReadFile(path)
 	switch {
 	case add && err == nil && bytes.Equal(have, want):
 		// The file may be there and the tool have failed: it runs again.

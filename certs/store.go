@@ -69,7 +69,7 @@ func LoadOrCreate(dir string) (*CA, error) {
 			return nil, fmt.Errorf("create CA: %w", err)
 		}
 	}
-	certPEM, err := os.ReadFile(certPath) //nolint:gosec // the path is the operator's
+	certPEM, err := os.ReadFile(certPath)
 	if err != nil {
 		return nil, fmt.Errorf("load CA: %w", err)
 	}
@@ -92,7 +92,7 @@ func loadKey(path string) (crypto.Signer, error) {
 	if err := checkKeyMode(path, info); err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func writeNew(path string, data []byte, mode fs.FileMode) (err error) {
 	// No hard links here (FAT, some shared folders of virtual machines). An
 	// exclusive create keeps the promise that nothing is overwritten; a second
 	// process that starts in this instant may see half a file and stop.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the path is the operator's
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

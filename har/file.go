@@ -32,7 +32,7 @@ var ErrLocked = errors.New("another process is writing this file")
 // file that this package wrote is refused and left as it is. Only one process at
 // a time can have the file open, where the system has flock(2).
 func OpenFile(path string, h Head) (*File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path is the user's own choice
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type RepairReport struct {
 // file that is damaged before its last entry is refused, because cutting there
 // would destroy entries that are whole.
 func Repair(path string) (RepairReport, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the path is the user's own choice
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return RepairReport{}, err
 	}

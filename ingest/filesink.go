@@ -107,7 +107,7 @@ func NewLineFile(w io.Writer) *LineFile {
 // OpenLineFile opens or makes the file at path, mode 0600. Lines go behind those
 // that are there; a last line that a crash has cut off is removed.
 func OpenLineFile(path string) (*LineFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the user names the file
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,21 @@ func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn
 	}
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil || host == "" || port == "" || strings.ContainsAny(host, "|/@ ") {
-		s.refuse(w, http.StatusBadRequest, "request", "CONNECT needs a host and a port.")
+		s.refuse(w, http.StatusBadRequest, "CONNECT needs a host and a port.")
 		return
+	}
+	cc.authority = r.Host
+	cc.target = upstreamHost("", host, port)
+	var up *upstreamConn
+	if s.tunnels.match(host) {
+		// Only here can a failure still be told.
+		if up = s.dialTunnel(r.Context(), w, cc); up == nil {
+			return
+		}
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		up.discard()
 		s.log.Error("hijack failed", "err", err)
 		panic(http.ErrAbortHandler)
 	}
@@ -41,9 +51,8 @@ func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn
 		early, _ := buffered.Peek(n)
 		cc.ahead = append(append([]byte(nil), early...), cc.ahead...)
 	}
-	cc.authority = r.Host
-	cc.target = upstreamHost("", host, port)
 	if !cc.occupy() {
+		up.discard()
 		_ = conn.Close()
 		return
 	}
@@ -51,7 +60,12 @@ func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn
 	// again, or closed by the tunnel.
 	_ = cc.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout))
 	if _, err := io.WriteString(cc, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		up.discard()
 		_ = cc.Close()
+		return
+	}
+	if up != nil {
+		s.relay(stopContext(r.Context()), cc, up, "host")
 		return
 	}
 	s.sniff(stopContext(r.Context()), cc, host, port)
@@ -69,10 +83,6 @@ func stopContext(ctx context.Context) context.Context {
 // sniff looks at the first bytes in a tunnel. It ends with the connection served,
 // relayed or closed.
 func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) {
-	if s.tunnels.match(host) {
-		s.relay(ctx, cc, "host")
-		return
-	}
 	if port != "443" {
 		// Where a server speaks first (SMTP, SSH, MySQL), the client is silent.
 		_ = cc.SetReadDeadline(time.Now().Add(s.cfg.SniffTimeout))
@@ -80,7 +90,7 @@ func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) 
 	first, err := cc.peek(1)
 	switch {
 	case port != "443" && isTimeout(err):
-		s.relay(ctx, cc, "protocol")
+		s.relay(ctx, cc, nil, "protocol")
 		return
 	case err != nil:
 		_ = cc.Close()
@@ -90,7 +100,7 @@ func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) 
 	switch {
 	case first[0] == tlsHandshake:
 		if s.pinned.tunneled(cc) {
-			s.relay(ctx, cc, "pinned")
+			s.relay(ctx, cc, nil, "pinned")
 			return
 		}
 		s.endTLS(ctx, cc, host, port)
@@ -99,7 +109,7 @@ func (s *session) sniff(ctx context.Context, cc *clientConn, host, port string) 
 		cc.busy.Store(false)
 		s.queue.put(cc)
 	default:
-		s.relay(ctx, cc, "protocol")
+		s.relay(ctx, cc, nil, "protocol")
 	}
 }
 
@@ -109,8 +119,8 @@ func isTimeout(err error) bool {
 }
 
 // speaksHTTP reports whether the connection begins with an HTTP/1 request: a
-// token and a space, and then a path or an absolute URL. HTTP/2 without TLS is
-// not HTTP in this sense and is relayed.
+// token and a space, and then a path or an absolute URL, or with the preface of
+// HTTP/2 (RFC 9113, section 3.4), which looks alike.
 func (s *session) speaksHTTP(cc *clientConn) bool {
 	const longest = 32
 	for n := 1; n <= longest; n++ {
@@ -121,7 +131,7 @@ func (s *session) speaksHTTP(cc *clientConn) bool {
 		c := b[n-1]
 		if c == ' ' {
 			b, err := cc.peek(n + 1)
-			return n > 1 && err == nil && (b[n] == '/' || b[n] == 'h' || b[n] == '*' && string(b[:n-1]) == http.MethodOptions)
+			return n > 1 && err == nil && (b[n] == '/' || b[n] == 'h' || b[n] == '*')
 		}
 		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
 			return false
@@ -157,7 +167,7 @@ func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string)
 	if len(s.tunnels) > 0 && net.ParseIP(host) != nil {
 		// The client resolved the name itself; the rules are about names.
 		if hello := readHello(ctx, cc); hello != nil && s.tunnels.match(hello.ServerName) {
-			s.relay(ctx, cc, "host")
+			s.relay(ctx, cc, nil, "host")
 			return
 		}
 	}

@@ -207,6 +207,13 @@ func TestRawTunnel(t *testing.T) {
 func TestTunnelHosts(t *testing.T) {
 	e := start(t, func(c *mitm.Config) { c.TunnelHosts = []string{"*.PINNED.test"} })
 	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "real") })
+	_, err := e.client(t, false).Get("https://down.pinned.test:1/") //nolint:bodyclose // it fails
+	if err == nil || !strings.Contains(err.Error(), "Bad Gateway") {
+		t.Errorf("a tunnel to nowhere: %v", err)
+	}
+	if ex := e.rec.next(t); ex.Flags&ingest.Passthrough == 0 || ex.Err == nil || ex.Status != 0 {
+		t.Errorf("exchange = %+v", ex)
+	}
 	for _, target := range []string{"app.pinned.test", "127.0.0.1"} { // the second by SNI
 		conn, _ := e.connect(t, net.JoinHostPort(target, u.Port()), "")
 		tc := tls.Client(conn, &tls.Config{RootCAs: e.upstreamCA.pool, ServerName: "app.pinned.test", NextProtos: []string{"http/1.1"}})

@@ -142,7 +142,7 @@ func (p *Proxy) roundTrip(req *http.Request, transport http.RoundTripper) (*http
 	ex.mu.Unlock()
 	resp, err := transport.RoundTrip(req)
 	ex.writer.endInformational()
-	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && transport == http.RoundTripper(p.upstream.pooled) {
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && transport != http.RoundTripper(p.upstream.upgrading) {
 		_ = resp.Body.Close()
 		err = errors.New("upstream switched protocols without being asked")
 	}

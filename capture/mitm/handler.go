@@ -23,12 +23,14 @@ func (s *session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.pinned.succeeded(cc)
 	}
 	switch {
+	case r.ProtoMajor == 2 && cc.authority == "":
+		s.refuse(w, http.StatusBadRequest, "This port speaks HTTP/1.1.")
 	case r.Method == http.MethodConnect && r.ProtoMajor == 2 && r.Header.Get(":protocol") != "":
 		s.extendedConnect(w, r, cc)
 	case r.Method == http.MethodConnect && cc.authority == "":
 		s.connect(w, r, cc)
 	case r.Method == http.MethodConnect:
-		s.refuse(w, http.StatusMethodNotAllowed, "request", "CONNECT within CONNECT is not supported.")
+		s.refuse(w, http.StatusMethodNotAllowed, "CONNECT within CONNECT is not supported.")
 	default:
 		s.forward(w, r, cc)
 	}
@@ -48,8 +50,8 @@ func (s *session) recoverPanic(r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-func (s *session) refuse(w http.ResponseWriter, status int, reason, text string) {
-	s.metrics.refusals.WithLabelValues(reason).Inc()
+func (s *session) refuse(w http.ResponseWriter, status int, text string) {
+	s.metrics.refusals.WithLabelValues("request").Inc()
 	http.Error(w, text, status)
 }
 
@@ -67,7 +69,7 @@ func (s *session) forward(w http.ResponseWriter, r *http.Request, cc *clientConn
 			return
 		}
 		if r.URL.Scheme != "http" && r.URL.Scheme != "https" || r.URL.Host == "" {
-			s.refuse(w, http.StatusBadRequest, "request", "The proxy sends http and https requests only.")
+			s.refuse(w, http.StatusBadRequest, "The proxy sends http and https requests only.")
 			return
 		}
 	} else {

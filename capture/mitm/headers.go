@@ -21,21 +21,20 @@ func removeHopHeaders(h http.Header) {
 			}
 		}
 	}
-	if te, ok := h["Te"]; ok {
-		if hasToken(te, "trailers") {
-			h["Te"] = []string{"trailers"}
-		} else {
-			delete(h, "Te")
-		}
-	}
-	delete(h, "Connection")
-	delete(h, "Keep-Alive")
-	delete(h, "Transfer-Encoding")
-	delete(h, "Upgrade")
-	delete(h, "Http2-Settings")
-	for k := range h {
-		if strings.HasPrefix(k, "Proxy-") {
+	for k, v := range h {
+		switch k {
+		case "Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Http2-Settings":
 			delete(h, k)
+		case "Te":
+			if hasToken(v, "trailers") {
+				h[k] = []string{"trailers"}
+			} else {
+				delete(h, k)
+			}
+		default:
+			if strings.HasPrefix(k, "Proxy-") {
+				delete(h, k)
+			}
 		}
 	}
 }

@@ -12,7 +12,7 @@ type metrics struct {
 	tunnels        *prometheus.CounterVec // reason: host, pinned, protocol
 	handshakeFails prometheus.Counter
 	upstreamErrors *prometheus.CounterVec // reason: as in upstreamFailure
-	refusals       *prometheus.CounterVec // reason: auth, request, loop
+	refusals       *prometheus.CounterVec // reason: auth, request
 	panics         prometheus.Counter
 }
 

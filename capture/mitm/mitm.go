@@ -66,8 +66,9 @@ type Config struct {
 	// TunnelHosts are globs of host names (* for any run of characters) whose TLS
 	// is never ended here.
 	TunnelHosts []string
-	// AutoTunnelAfter is after how many handshakes in a row that one client refused
-	// for one host the host is tunneled for that client; 0 means 2, negative never.
+	// AutoTunnelAfter is after how many handshakes in a row that one client address
+	// refused for one host, or hung up on within a second of their end, the host is
+	// tunneled for that address; 0 means 2, negative never.
 	// A request that came through in the same window prevents it, so that one curl without
 	// --cacert does not turn interception off for the browser beside it.
 	AutoTunnelAfter int
@@ -196,7 +197,7 @@ func (p *Proxy) newHandler() *goproxy.ProxyHttpServer {
 	h.NonproxyHandler = p.cfg.LocalHandler
 	h.OnRequest().HandleConnect(goproxy.AlwaysReject)
 	trip := goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
-		return p.roundTrip(req, p.upstream.pooled)
+		return p.roundTrip(req, p.upstream.of(req))
 	})
 	h.OnRequest().DoFunc(func(req *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		ctx.RoundTripper = trip

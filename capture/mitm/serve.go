@@ -13,8 +13,9 @@ import (
 )
 
 // A session is one run of Serve. A single net/http server serves the proxy's own
-// port and everything inside of CONNECT: it speaks HTTP/1.1 on plain connections
-// and what ALPN agreed on connections whose TLS was ended here.
+// port and everything inside of CONNECT: it speaks what ALPN agreed on connections
+// whose TLS was ended here, and on plain ones HTTP/1.1, or HTTP/2 if the client
+// begins with it.
 type session struct {
 	*Proxy
 	queue  *queue
@@ -43,6 +44,7 @@ func (p *Proxy) Serve(ctx context.Context, ln net.Listener) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC without TLS, within CONNECT
 	s.server = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: p.cfg.ReadHeaderTimeout,

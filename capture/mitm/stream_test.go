@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
@@ -409,5 +410,47 @@ func TestStalledStreams(t *testing.T) {
 	resp, err := c.Do(req)
 	if got := read(t, resp, err); got != "small" {
 		t.Errorf("body = %q", got)
+	}
+}
+
+// gRPC without TLS: HTTP/2 by prior knowledge within CONNECT, on both sides.
+func TestUnencryptedHTTP2(t *testing.T) {
+	e := start(t, nil)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/grpc")
+		_, _ = fmt.Fprintf(w, "%s %s %s", r.Proto, r.Header.Get("Te"), b)
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}))
+	s.Config.Protocols = &protocols
+	s.Start()
+	defer s.Close()
+	tr := &http.Transport{
+		Protocols: &protocols,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			c, _ := e.connect(t, s.Listener.Addr().String(), "")
+			return c, nil
+		},
+	}
+	defer tr.CloseIdleConnections()
+	req, _ := http.NewRequest(http.MethodPost, s.URL+"/svc/Method", strings.NewReader("message"))
+	req.Header.Set("Te", "trailers")
+	resp, err := tr.RoundTrip(req)
+	if got := read(t, resp, err); got != "HTTP/2.0 trailers message" || resp.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("body = %q, trailer %v", got, resp.Trailer)
+	}
+	if ex := e.rec.next(t); ex.Scheme != "http" || ex.Target != "/svc/Method" || ex.Response.Proto != "HTTP/2.0" || len(ex.Response.Trailer) != 1 {
+		t.Errorf("exchange = %+v", ex)
+	}
+	// The proxy's own port does not take it.
+	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", e.addr)
+	}
+	tr.CloseIdleConnections()
+	resp, err = tr.RoundTrip(req.Clone(t.Context()))
+	if _ = read(t, resp, err); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("status = %d", resp.StatusCode)
 	}
 }

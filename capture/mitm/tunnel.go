@@ -13,9 +13,32 @@ import (
 	"harken/ingest"
 )
 
-// relay connects cc with what its client asked for and copies bytes until both
-// sides have ended. It is recorded as one exchange without content.
-func (s *session) relay(ctx context.Context, cc *clientConn, reason string) {
+// dialTunnel connects to what the client of cc asked for, or answers why it
+// cannot and returns nil.
+func (s *session) dialTunnel(ctx context.Context, w http.ResponseWriter, cc *clientConn) *upstreamConn {
+	begun := time.Now()
+	up, err := s.upstream.dial(ctx, "tcp", cc.target)
+	if err == nil {
+		return up
+	}
+	f := s.tunnelFailed(cc, s.tunnelExchange(cc), begun, err)
+	cc.authority, cc.target = "", "" // the client may try another
+	http.Error(w, f.text, f.status)
+	return nil
+}
+
+func (s *session) tunnelFailed(cc *clientConn, ex *capture.Exchange, begun time.Time, err error) failure {
+	f := failureOf(err)
+	s.metrics.upstreamErrors.WithLabelValues(f.reason).Inc()
+	s.log.Debug("tunnel failed", "host", cc.authority, "err", err)
+	s.observeTunnel(ex, begun, 0, 0, err)
+	return f
+}
+
+// relay connects cc with up, or if that is nil with what its client asked for,
+// and copies bytes until both sides have ended. It is recorded as one exchange
+// without content.
+func (s *session) relay(ctx context.Context, cc *clientConn, up *upstreamConn, reason string) {
 	defer cc.Close()
 	s.metrics.tunnels.WithLabelValues(reason).Inc()
 	begun := time.Now()
@@ -24,12 +47,12 @@ func (s *session) relay(ctx context.Context, cc *clientConn, reason string) {
 		ex.TLS = s.helloFacts(ctx, cc)
 	}
 	_ = cc.SetDeadline(time.Time{})
-	up, err := s.upstream.dial(ctx, "tcp", cc.target)
-	if err != nil {
-		s.metrics.upstreamErrors.WithLabelValues(failureOf(err).reason).Inc()
-		s.log.Debug("tunnel failed", "host", cc.authority, "err", err)
-		s.observeTunnel(ex, begun, 0, 0, err)
-		return
+	if up == nil {
+		var err error
+		if up, err = s.upstream.dial(ctx, "tcp", cc.target); err != nil {
+			s.tunnelFailed(cc, ex, begun, err)
+			return
+		}
 	}
 	if ex != nil {
 		ex.Server = up.server

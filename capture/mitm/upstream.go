@@ -17,12 +17,14 @@ import (
 	"harken/har"
 )
 
-// upstream sends requests on. Its two transports share the dialer: pooled speaks
-// HTTP/2 where ALPN agrees on it; upgrading speaks HTTP/1.1 only, because the
-// standard transport cannot send an extended CONNECT, and an Upgrade means
-// nothing on HTTP/2.
+// upstream sends requests on. Its transports share the dialer: pooled speaks
+// HTTP/2 where ALPN agrees on it; knowing speaks HTTP/2 without TLS to servers
+// whose clients know that they do (RFC 9113, section 3.3); upgrading speaks
+// HTTP/1.1 only, because the standard transport cannot send an extended CONNECT,
+// and an Upgrade means nothing on HTTP/2.
 type upstream struct {
 	pooled    *http.Transport
+	knowing   *http.Transport
 	upgrading *http.Transport
 
 	cfg    *Config
@@ -37,6 +39,13 @@ type upstreamConn struct {
 	server            netip.AddrPort
 	dns, connect, ssl time.Duration // -1 if there was none
 	tls               *har.TLS      // nil without TLS
+}
+
+// discard closes c if there is one.
+func (c *upstreamConn) discard() {
+	if c != nil {
+		_ = c.Close()
+	}
 }
 
 // CloseWrite ends the sending side.
@@ -73,15 +82,27 @@ func newUpstream(cfg *Config, isSelf func(local, remote net.Addr) bool) (*upstre
 		}
 		u.dialer = chained
 	}
-	u.pooled = u.transport(true)
-	u.upgrading = u.transport(false)
+	var http1, both, http2 http.Protocols
+	http1.SetHTTP1(true)
+	both.SetHTTP1(true)
+	both.SetHTTP2(true)
+	http2.SetUnencryptedHTTP2(true)
+	u.pooled = u.transport(&both)
+	u.knowing = u.transport(&http2)
+	u.upgrading = u.transport(&http1)
 	return u, nil
 }
 
-func (u *upstream) transport(h2 bool) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(h2)
+// of returns the transport for an ordinary request.
+func (u *upstream) of(r *http.Request) *http.Transport {
+	if r.ProtoMajor == 2 && r.URL.Scheme == "http" {
+		return u.knowing
+	}
+	return u.pooled
+}
+
+func (u *upstream) transport(protocols *http.Protocols) *http.Transport {
+	h2 := protocols.HTTP2()
 	limits := http2Config()
 	// The transport's own limit of a connection is a gigabyte. With a small one a
 	// few responses that nobody reads would hold up all others of the connection.
@@ -110,6 +131,7 @@ func (u *upstream) transport(h2 bool) *http.Transport {
 
 func (u *upstream) close() {
 	u.pooled.CloseIdleConnections()
+	u.knowing.CloseIdleConnections()
 	u.upgrading.CloseIdleConnections()
 }
 

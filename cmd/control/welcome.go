@@ -61,7 +61,7 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	}
 	path := filepath.Join(o.data, firstRunFile)
 	said.Email, said.Password, said.APIKey = o.email, o.password, o.apiKey
-	if b, err := os.ReadFile(path); err == nil { //nolint:gosec // our own file, in the directory that the operator names
+	if b, err := os.ReadFile(path); err == nil {
 		var before firstRun
 		if json.Unmarshal(b, &before) == nil {
 			said.Email, said.Password, said.APIKey = or(o.email, before.Email), or(o.password, before.Password), or(o.apiKey, before.APIKey)
@@ -101,7 +101,7 @@ func writeSecret(path string, b []byte) error {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // our own file, in the directory that the operator names
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,6 +44,32 @@ type Reader struct {
 }
 
 var _ ingest.Source = (*Reader)(nil)
+
+// Positions returns, by name, the last record that each reader there ever was has
+// acknowledged, those that are not open included.
+func (l *Log) Positions() map[string]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.acks)
+}
+
+// Begin makes a reader of that name, if there is none, begin behind the record
+// acked instead of with the oldest one.
+func (l *Log) Begin(name string, acked int64) error {
+	if !validName(name) {
+		return fmt.Errorf("reader %.70q: want 1 to 64 of a-z, 0-9 and ._-", name)
+	}
+	l.mu.Lock()
+	_, known := l.acks[name]
+	if !known {
+		l.acks[name] = acked
+	}
+	l.mu.Unlock()
+	if known {
+		return nil
+	}
+	return l.storeAck(name, acked)
+}
 
 // Reader opens the reader of that name: lower-case letters, digits and ._-, at
 // most 64. A new one begins with the oldest record. Until Forget the log keeps

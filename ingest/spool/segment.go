@@ -192,7 +192,7 @@ func (l *Log) recoverTail(s *segment) error {
 
 // openFile opens a file of the log. Its directory is the operator's choice.
 func openFile(path string, flag int) (*os.File, error) {
-	return os.OpenFile(path, flag, 0o600) //nolint:gosec // names are ours, below the configured directory
+	return os.OpenFile(path, flag, 0o600)
 }
 
 // logger is l, or one that discards.

@@ -19,7 +19,7 @@ import (
 // "generated: name" and "end: name" is want, and rewrites it if update is set.
 func Section(tb testing.TB, path, name, want string, update bool) {
 	tb.Helper()
-	page, err := os.ReadFile(path) //nolint:gosec // tests name it
+	page, err := os.ReadFile(path)
 	if err != nil {
 		tb.Fatal(err)
 	}

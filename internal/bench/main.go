@@ -24,6 +24,7 @@ func main() {
 	fs.DurationVar(&o.time, "time", 2*time.Second, "how long one cell of one round takes")
 	fs.IntVar(&o.clients, "clients", 32, "clients with a connection each")
 	fs.StringVar(&o.only, "only", "", "proxy or pipeline")
+	fs.StringVar(&o.kafka, "kafka", "", "host:port of a broker for the Kafka sink; empty leaves it out")
 	fs.StringVar(&o.proxy, "harken-proxy", "../../bin/harken-proxy", "the binary to measure")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,6 +46,7 @@ type options struct {
 	rounds, clients int
 	time            time.Duration
 	only, proxy     string
+	kafka           string
 }
 
 func runAll(ctx context.Context, o options) error {

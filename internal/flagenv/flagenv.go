@@ -290,7 +290,7 @@ func (s *Set) fromFile(e *entry) error {
 	if path == "" {
 		return nil
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	data, err := os.ReadFile(path)
 	if err == nil && len(data) == 0 {
 		err = errors.New("the file is empty")
 	}

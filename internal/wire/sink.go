@@ -90,8 +90,13 @@ type Delivery struct {
 	sinks []NamedSink
 }
 
-// NewDelivery opens a reader of log for each sink.
+// NewDelivery opens a reader of log for each sink. A sink that is new goes on
+// where the sinks stood that are named no more: what they did not take is its
+// to take. Beside others it begins with what is recorded from now on.
 func NewDelivery(d Deps, log *spool.Log, sinks []NamedSink) (*Delivery, error) {
+	if err := takeOver(d, log, sinks); err != nil {
+		return nil, err
+	}
 	del := &Delivery{log: log, sinks: sinks}
 	for _, s := range sinks {
 		r, err := log.Reader(readerName(s.Name))
@@ -107,6 +112,42 @@ func NewDelivery(d Deps, log *spool.Log, sinks []NamedSink) (*Delivery, error) {
 	return del, nil
 }
 
+// takeOver gives new sinks their place in the log and forgets those that are
+// named no more.
+func takeOver(d Deps, log *spool.Log, sinks []NamedSink) error {
+	named := map[string]bool{}
+	for _, s := range sinks {
+		named[readerName(s.Name)] = true
+	}
+	last := log.Stats().Last
+	from := last
+	positions := log.Positions()
+	for name, acked := range positions {
+		if !named[name] {
+			from = min(from, acked)
+		}
+	}
+	for name := range named {
+		if _, known := positions[name]; !known && len(positions) > 0 {
+			if err := log.Begin(name, from); err != nil {
+				return err
+			}
+		}
+	}
+	for name, acked := range positions {
+		if named[name] {
+			continue
+		}
+		if acked < last {
+			d.Log.Warn("a former sink is forgotten; what it did not take goes to the sinks named now", "reader", name, "records", last-acked)
+		}
+		if err := log.Forget(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readerName names a sink's progress in the log: the same URL goes on where it
 // was.
 func readerName(url string) string {
@@ -116,53 +157,31 @@ func readerName(url string) string {
 }
 
 // Run moves records until ctx is done, and then on until the log is empty or a
-// few seconds have passed; what is left stays in the log. It closes the sinks.
+// few seconds have passed; what is left stays in the log, which takes no more
+// records then. It closes the sinks.
 func (del *Delivery) Run(ctx context.Context) error {
 	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	release := context.AfterFunc(ctx, func() {
+		del.log.Seal()
+		time.AfterFunc(drainTime, stop)
+	})
+	defer release()
 	done := make(chan error, len(del.pumps))
 	for _, p := range del.pumps {
 		go func() { done <- p.Run(pumpCtx) }()
 	}
 	var errs []error
-	running := len(del.pumps)
-	select {
-	case <-ctx.Done():
-		del.drain()
-	case err := <-done:
-		running--
-		errs = append(errs, err)
-	}
-	stop()
-	for range running {
-		errs = append(errs, <-done)
+	for range del.pumps {
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+			stop()
+		}
 	}
 	for _, s := range del.sinks {
 		errs = append(errs, s.Close())
 	}
-	err := errors.Join(errs...)
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-// drain waits until every reader has acknowledged all that the log holds.
-func (del *Delivery) drain() {
-	deadline := time.NewTimer(drainTime)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if del.Unsent() == 0 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			return
-		}
-	}
+	return errors.Join(errs...)
 }
 
 // Unsent is the number of records that some sink has not taken yet.

@@ -1,97 +1,96 @@
-package wire
+package wire_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"harken/internal/obs"
+	"harken/ingest"
+	"harken/internal/flagenv"
+	"harken/internal/wire"
 )
 
-func TestFail(t *testing.T) {
-	f := func(want int, err error) {
+func TestEnv(t *testing.T) {
+	vars := map[string]string{"AKTO_KAFKA_BROKER_URL": "broker:9092", "AKTO_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}
+	env := wire.Env(func(k string) (string, bool) { v, ok := vars[k]; return v, ok })
+	f := func(name, want string) {
 		t.Helper()
-		if got := Fail("test", err); got != want {
-			t.Errorf("Fail(%v) = %d, want %d", err, got, want)
+		if got, _ := env(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	f(2, Bad("listen", "x", "host:port", nil))
-	f(2, errors.Join(fmt.Errorf("wrapped: %w", Bad("listen", "x", "host:port", nil)), nil))
-	f(2, Unexpected("x", "test"))
-	f(1, errors.New("disk full"))
+	f("HARKEN_SINK", "kafka://broker:9092")
+	f("HARKEN_SOURCE", "kafka://broker:9092")
+	f("HARKEN_KAFKA_TLS", "true")
+	f("HARKEN_LISTEN", "")
+	vars["HARKEN_SINK"] = "ndjson:-"
+	f("HARKEN_SINK", "ndjson:-")
 }
 
-// What a user put into a URL by mistake is not printed.
-func TestBadHidesSecrets(t *testing.T) {
-	f := func(value, want string) {
+func TestLoopback(t *testing.T) {
+	f := func(addr string, want bool) {
 		t.Helper()
-		if got := Bad("sink", value, "a URL", nil).Error(); !strings.Contains(got, `"`+want+`"`) {
-			t.Errorf("Bad of %s = %s, want %s in it", value, got, want)
+		if got := wire.Loopback(addr); got != want {
+			t.Errorf("Loopback(%q) = %v, want %v", addr, got, want)
 		}
 	}
-	f("kafka://bob:s3cret@h1:9092,h2:9092/t", "kafka://bob:****@h1:9092,h2:9092/t")
-	f("kafka://h/t?group=g&sasl.password=s3cret&tls=1", "kafka://h/t?group=g&sasl.password=****&tls=1")
-	f("https://me:s3cret@control.example/", "https://me:****@control.example/")
-	f("https://control.example/?api-key=s3cret", "https://control.example/?api-key=****")
-	f("ftp://h:21/x", "ftp://h:21/x")
-	f("kafka://h1:9092,h2:9092/t", "kafka://h1:9092,h2:9092/t")
+	f("127.0.0.1:8080", true)
+	f("127.8.0.1:0", true)
+	f("[::1]:8080", true)
+	f("localhost:8080", true)
+	f(":8080", false)
+	f("0.0.0.0:8080", false)
+	f("192.168.1.2:8080", false)
+	f("nonsense", false)
 }
 
-func TestReach(t *testing.T) {
-	f := func(ip, want string) {
-		t.Helper()
-		if got := Reach(&net.TCPAddr{IP: net.ParseIP(ip), Port: 80}); got != want {
-			t.Errorf("Reach(%s) = %s, want %s", ip, got, want)
-		}
-	}
-	f("::", "127.0.0.1:80")
-	f("0.0.0.0", "127.0.0.1:80")
-	f("192.0.2.7", "192.0.2.7:80")
-	f("::1", "[::1]:80")
-}
-
-// A page that everyone reads tells no absolute paths.
-func TestShownDir(t *testing.T) {
-	t.Setenv("HOME", "/home/you")
-	t.Setenv("XDG_CONFIG_HOME", "")
-	config, err := os.UserConfigDir()
+func TestListenNamesTheAddress(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(dir, want string) {
-		t.Helper()
-		if got := shownDir(dir); got != want {
-			t.Errorf("shownDir(%q) = %q, want %q", dir, got, want)
-		}
+	defer ln.Close()
+	_, err = wire.Listen(t.Context(), "listen", ln.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), ln.Addr().String()) || !strings.Contains(err.Error(), "-listen") || strings.Count(err.Error(), ln.Addr().String()) != 1 {
+		t.Errorf("port in use: %v", err)
 	}
-	f(filepath.Join(config, "harken"), "")
-	f(filepath.Join("harken-data", "ca"), filepath.Join("harken-data", "ca"))
-	f("/srv/private/ca", "DIRECTORY")
-	f("../ca", "DIRECTORY")
-	f("my data/ca", "DIRECTORY")
+	if _, err := wire.Listen(t.Context(), "listen", "nonsense"); err == nil {
+		t.Error("an address without a port is accepted")
+	}
 }
 
-// What is wrong with -ops is said once, with the flag.
-func TestServeOps(t *testing.T) {
-	if _, _, err := ServeOps(t.Context(), "here", obs.HandlerConfig{}); err == nil || Fail("test", err) != 2 {
-		t.Errorf("-ops here: %v", err)
+// Flags that make no proxy end with an error of that flag, and nothing open.
+func TestNewForwardErrors(t *testing.T) {
+	sink := ingest.SinkFunc(nil)
+	f := func(flag, addr string, change func(*wire.ProxyFlags)) {
+		t.Helper()
+		var p wire.ProxyFlags
+		set := flagenv.New("test", nil)
+		p.Define(set)
+		if err := set.Parse(nil); err != nil {
+			t.Fatal(err)
+		}
+		change(&p)
+		_, err := p.NewForward(t.Context(), deps(), "listen", addr, filepath.Join(t.TempDir(), "ca"), sink)
+		e, ok := errors.AsType[*flagenv.Error](err)
+		if !ok || e.Flag != flag || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("-%s: %v", flag, err)
+		}
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	addr, wait, err := ServeOps(ctx, "127.0.0.1:0", obs.HandlerConfig{})
-	if err != nil {
+	here := "127.0.0.1:0"
+	notPEM := filepath.Join(t.TempDir(), "x.pem")
+	if err := os.WriteFile(notPEM, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = ServeOps(ctx, addr.String(), obs.HandlerConfig{})
-	if err == nil || strings.Count(err.Error(), addr.String()) != 1 || Fail("test", err) != 1 {
-		t.Errorf("-ops %s twice: %v", addr, err)
-	}
-	stop()
-	if err := wait(); err != nil {
-		t.Error(err)
-	}
+	f("listen", "0.0.0.0:0", func(*wire.ProxyFlags) {})
+	f("auth", here, func(p *wire.ProxyFlags) { p.Auth = "s3cret" })
+	f("tags", here, func(p *wire.ProxyFlags) { p.Tags = []string{"novalue"} })
+	f("account", here, func(p *wire.ProxyFlags) { p.Account = -1 })
+	f("collection", here, func(p *wire.ProxyFlags) { p.Collection = 1 << 40 })
+	f("upstream-ca", here, func(p *wire.ProxyFlags) { p.UpstreamCA = notPEM })
+	f("client-cert", here, func(p *wire.ProxyFlags) { p.ClientCert = notPEM })
+	f("upstream-proxy", here, func(p *wire.ProxyFlags) { p.UpstreamProxy = "::nope" })
 }
