@@ -22,6 +22,9 @@ type PageConfig struct {
 	// host, or with 0.0.0.0 or ::, the page shows the address at which the request
 	// reached this machine. Empty means 127.0.0.1:8080.
 	Proxy string
+	// Dir is the CA's directory as the command that prints the fingerprint needs
+	// it; empty means that the command finds it by itself.
+	Dir string
 }
 
 const (
@@ -44,6 +47,7 @@ type download struct {
 type page struct {
 	ca    *CA
 	proxy string
+	dir   string
 	html  *template.Template
 	files map[string]download
 }
@@ -65,6 +69,7 @@ func (c *CA) InstallPage(cfg PageConfig) http.Handler {
 	return &page{
 		ca:    c,
 		proxy: cfg.Proxy,
+		dir:   cfg.Dir,
 		html:  template.Must(template.ParseFS(pageFiles, "page/index.html")),
 		files: map[string]download{
 			"/style.css":     {"text/css; charset=utf-8", false, func() ([]byte, error) { return pageFiles.ReadFile("page/style.css") }},
@@ -132,6 +137,7 @@ func (p *page) serveFile(w http.ResponseWriter, r *http.Request, file download) 
 // pageData is what the template is filled with.
 type pageData struct {
 	Name, Fingerprint, Expires, Password string
+	Dir                                  string
 	// Proxy is host:port; Host and Port are its parts.
 	Proxy, Host, Port     string
 	PEM, DER, P12, Mobile string
@@ -150,6 +156,7 @@ func (p *page) serveHTML(w http.ResponseWriter, r *http.Request) {
 		Fingerprint: p.ca.Fingerprint(),
 		Expires:     p.ca.anchor.NotAfter.UTC().Format("2006-01-02"),
 		Password:    StorePassword,
+		Dir:         p.dir,
 		Proxy:       proxy, Host: host, Port: port,
 		PEM: pemName, DER: derName, P12: p12Name, Mobile: mobileName,
 		Site:   "http://harken.proxy/",

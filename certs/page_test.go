@@ -151,3 +151,20 @@ func TestInstallPageText(t *testing.T) {
 		t.Errorf("page (-want +got), rewrite with -update:\n%s", d)
 	}
 }
+
+// The command on the page prints the fingerprint of the CA that the page shows,
+// wherever that is.
+func TestInstallPageDir(t *testing.T) {
+	ca := newCA(t)
+	f := func(dir, want string) {
+		t.Helper()
+		body := ask(t, ca.InstallPage(certs.PageConfig{Dir: dir}), "GET", "/").Body.String()
+		if !strings.Contains(body, "<code>"+want+"</code>") {
+			t.Errorf("the page of %q does not show %s", dir, want)
+		}
+	}
+	f("", "harken-proxy ca -fingerprint")
+	f("", "sudo harken-proxy ca -ca-dir ~/.config/harken -install") // sudo looks in root's home
+	f("harken-data/ca", "sudo harken-proxy ca -ca-dir harken-data/ca -install")
+	f("harken-data/ca", "harken-proxy ca -ca-dir harken-data/ca -fingerprint")
+}

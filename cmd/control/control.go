@@ -98,8 +98,8 @@ func (c *control) open(ctx context.Context, o *options) error {
 
 func (c *control) close() error {
 	var errs []error
-	for _, shut := range slices.Backward(c.parts) {
-		errs = append(errs, shut())
+	for _, end := range slices.Backward(c.parts) {
+		errs = append(errs, end())
 	}
 	c.parts = nil
 	return errors.Join(errs...)
@@ -156,23 +156,20 @@ func (c *control) openStore(ctx context.Context, o *options) error {
 func (c *control) openLearner(o *options) error {
 	var src ingest.Source
 	var err error
-	switch {
-	case o.source == "log:":
+	if o.source == "log:" {
 		if c.reader, err = c.log.Reader("learner"); err != nil {
 			return err
 		}
 		src = c.reader
-	case strings.HasPrefix(o.source, "kafka://"):
+	} else {
 		cfg, err := o.sinks.Kafka.Config("source", o.source, c.deps)
 		if err != nil {
 			return err
 		}
 		if c.kafka, err = kafka.NewSource(cfg); err != nil {
-			return wire.Bad("source", o.source, "log: or kafka://host:port/topic", err)
+			return wire.Bad("source", o.source, sourceURLs, err)
 		}
 		src = c.kafka
-	default:
-		return wire.Bad("source", o.source, "log: or kafka://host:port/topic", nil)
 	}
 	c.learner, err = learn.New(learn.Config{Source: src, Stores: c.store, Log: c.deps.Log, Registerer: c.deps.Registry})
 	return err
@@ -186,7 +183,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
 	if c.forward != nil {
-		cfg.CAPage = c.forward.InstallPage()
+		cfg.CAPage, cfg.Proxy = c.forward.InstallPage(), wire.Reach(c.forward.Addr)
 	}
 	if c.reader != nil {
 		cfg.Records, cfg.Learned = c.log, c.learned
@@ -260,7 +257,7 @@ func (c *control) run(ctx context.Context) error {
 // serve serves the API until ctx is done, then lets requests in flight finish.
 func (c *control) serve(ctx context.Context) error {
 	srv := &http.Server{
-		Handler:           c.api.Handler(), //nolint:contextcheck // a request brings its own context
+		Handler:           c.api.Handler(), //nolint:contextcheck // each request brings its own
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(c.deps.Log.Handler(), slog.LevelDebug),
 	}

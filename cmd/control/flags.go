@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"harken/internal/flagenv"
@@ -14,6 +15,9 @@ const about = `Usage: harken-control [flags]
 
 Records traffic, learns the inventory of APIs and serves it. Without flags
 everything runs in this process and is kept in ./harken-data.`
+
+// sourceURLs says what -source accepts.
+const sourceURLs = "log: or kafka://host:port/topic"
 
 type options struct {
 	log    wire.LogFlags
@@ -77,6 +81,9 @@ func (o *options) check() error {
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		o.trusted = append(o.trusted, p)
+	}
+	if o.source != "log:" && !strings.HasPrefix(o.source, "kafka://") {
+		return wire.Bad("source", o.source, sourceURLs, nil)
 	}
 	if o.sink == "" {
 		o.sink = o.source

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 	case err != nil:
 		return err
 	case len(set.Args()) > 0:
-		return &flagenv.Error{Flag: set.Args()[0], Unknown: true, Accepted: "see " + name + " -h"}
+		return wire.Unexpected(set.Args()[0], name)
 	}
 	c, err := open(ctx, &o)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"harken/admin/auth"
 	"harken/internal/obs"
+	"harken/internal/wire"
 )
 
 // firstRun is what harken-data/first-run.json holds.
@@ -29,9 +30,9 @@ type firstRun struct {
 // welcome makes the first administrator, starts the operations listener, and
 // says where everything is. Secrets are told at the first start only.
 func (c *control) welcome(ctx context.Context, o *options) error {
-	said := firstRun{Control: "http://" + c.ln.Addr().String(), CA: filepath.Join(o.data, "ca", "ca.pem")}
+	said := firstRun{Control: "http://" + wire.Reach(c.ln.Addr()), CA: filepath.Join(o.data, "ca", "ca.pem")}
 	if c.forward != nil {
-		said.Proxy = "http://" + c.forward.Addr.String()
+		said.Proxy = "http://" + wire.Reach(c.forward.Addr)
 	}
 	first, err := c.firstAdministrator(ctx, o, &said)
 	if err != nil {
@@ -39,9 +40,9 @@ func (c *control) welcome(ctx context.Context, o *options) error {
 	}
 	ops := ""
 	if o.ops != "" {
-		addr, wait, err := obs.Serve(ctx, o.ops, obs.Handler(obs.HandlerConfig{Registry: c.deps.Registry, Health: c.health, Pprof: true, Log: c.deps.Log}))
+		addr, wait, err := wire.ServeOps(ctx, o.ops, obs.HandlerConfig{Registry: c.deps.Registry, Health: c.health, Pprof: true, Log: c.deps.Log})
 		if err != nil {
-			return fmt.Errorf("-ops %s: %w", o.ops, err)
+			return err
 		}
 		c.opsWait, ops = wait, "http://"+addr.String()+"/metrics"
 	}
@@ -71,7 +72,7 @@ func (c *control) firstAdministrator(ctx context.Context, o *options, said *firs
 	said.Email = or(said.Email, auth.DefaultEmail)
 	said.Password = or(said.Password, auth.NewPassword())
 	said.APIKey = or(said.APIKey, auth.NewToken())
-	b, err := json.MarshalIndent(said, "", "  ") //nolint:gosec // this file is where the secrets are told
+	b, err := json.MarshalIndent(said, "", "  ") //nolint:gosec // the file is there to hold them, for its owner alone
 	if err != nil {
 		return false, err
 	}
@@ -133,8 +134,10 @@ func banner(s *firstRun, first bool, ops, file string) string {
 	line("password", s.Password)
 	line("API key", s.APIKey)
 	fmt.Fprintf(&b, "  (also in %s, and not shown again)\n", file)
-	b.WriteString("Try: record a request, open the page, fetch the HAR.\n")
-	if s.Proxy != "" {
+	if s.Proxy == "" {
+		b.WriteString("Try: open the page, fetch the HAR.\n")
+	} else {
+		b.WriteString("Try: record a request, open the page, fetch the HAR.\n")
 		host := strings.Replace(s.Control, "127.0.0.1", "localhost", 1)
 		fmt.Fprintf(&b, "  curl --noproxy '' -x %s %s/healthz\n", s.Proxy, host)
 	}

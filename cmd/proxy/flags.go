@@ -25,7 +25,7 @@ type defaults struct {
 	listen string
 	sink   []string
 	sinkUsage,
-	spool string
+	spool, ops string // without ops there is no such listener
 }
 
 func (o *options) define(s *flagenv.Set, d defaults) {
@@ -33,7 +33,9 @@ func (o *options) define(s *flagenv.Set, d defaults) {
 	s.String(&o.listen, "listen", d.listen, "proxy address", flagenv.Opt{Value: "ADDR"})
 	s.List(&o.sink, "sink", d.sink, d.sinkUsage, flagenv.Opt{Whole: true, Value: "URL", Accepted: wire.SinkURLs})
 	s.Secret(&o.sinks.APIKey, "api-key", "API key for an https:// sink")
-	s.String(&o.ops, "ops", "127.0.0.1:0", "listener for /healthz, /readyz and /metrics; its address is printed", flagenv.Opt{Value: "ADDR"})
+	if d.ops != "" {
+		s.String(&o.ops, "ops", d.ops, "listener for /healthz, /readyz and /metrics; its address is printed", flagenv.Opt{Value: "ADDR"})
+	}
 	s.String(&o.spool, "spool", d.spool, "durable buffer between capture and sinks", flagenv.Opt{Value: "DIR"})
 	defineCADir(s, &o.caDir)
 	o.log.Define(s)

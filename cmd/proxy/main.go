@@ -51,7 +51,8 @@ func dispatch(ctx context.Context, args []string) int {
 		return status
 	}
 	if err != nil {
-		return wire.Fail(name, err)
+		// The status of run is that of its command also when recording failed.
+		return max(status, wire.Fail(name, err))
 	}
 	return status
 }
@@ -74,7 +75,7 @@ func parse(s *flagenv.Set, args []string) error {
 // noArgs refuses what stands behind the flags.
 func noArgs(s *flagenv.Set) error {
 	if rest := s.Args(); len(rest) > 0 {
-		return &flagenv.Error{Flag: rest[0], Unknown: true, Accepted: "see " + name + " -h"}
+		return wire.Unexpected(rest[0], name)
 	}
 	return nil
 }

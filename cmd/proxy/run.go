@@ -32,27 +32,42 @@ var nodePreload []byte
 // interruptGrace is how long the command has to end by itself after a signal.
 const interruptGrace = 3 * time.Second
 
+// statusNotFound is what shells exit with for a command that cannot be started.
+const statusNotFound = 127
+
+func runDefaults() defaults {
+	return defaults{listen: "127.0.0.1:0", sink: []string{"har:harken.har"}, sinkUsage: "where records go, repeatable"}
+}
+
 // runCommand records what one command does and returns its exit status.
 func runCommand(ctx context.Context, args []string) (int, error) {
 	set := flagenv.New(name+" run", wire.Env(os.LookupEnv))
 	set.About(runAbout)
 	var o options
-	o.define(set, defaults{listen: "127.0.0.1:0", sink: []string{"har:harken.har"}, sinkUsage: "where records go, repeatable"})
+	o.define(set, runDefaults())
 	if err := parse(set, args); err != nil {
 		return 0, err
 	}
 	argv := set.Args()
 	if len(argv) == 0 {
-		return 0, &flagenv.Error{Flag: "-", Missing: true, Accepted: "the command to run, behind --"}
+		return 0, wire.MisuseError("the command to run is missing; " + name + " run [flags] -- COMMAND [ARGUMENT...]")
 	}
 	if set.Origin("log-level") == "" {
 		o.log.Level = "warn" // the terminal is the command's
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return statusNotFound, err
 	}
 	dir, err := os.MkdirTemp("", "harken-run-")
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	var keep bool
+	defer func() {
+		if !keep {
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	if o.spool == "" {
 		o.spool = filepath.Join(dir, "spool")
 	}
@@ -73,7 +88,18 @@ func runCommand(ctx context.Context, args []string) (int, error) {
 	err = errors.Join(err, <-recorded)
 	stats := r.forward.Stats()
 	fmt.Fprintf(os.Stderr, "%s: %d exchanges recorded, %d dropped; %s\n", name, stats.Put, stats.Seen-stats.Put, strings.Join(o.sink, ", "))
+	if r.unsent > 0 {
+		keep = true // the spool may be in it
+		err = errors.Join(err, undelivered(r.unsent, &o))
+	}
 	return status, err
+}
+
+// undelivered says how records that no sink took get there later. The command's
+// work is done, but not ours.
+func undelivered(n int64, o *options) error {
+	return fmt.Errorf("%d records were not delivered and are kept; send them with: %s run -spool %s -sink %s -- true",
+		n, name, o.spool, strings.Join(o.sink, " -sink "))
 }
 
 // runChild runs the command with our terminal and returns its exit status; a
@@ -90,7 +116,7 @@ func runChild(ctx context.Context, argv, env []string) (int, error) {
 	cmd.WaitDelay = 2 * interruptGrace
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
-		return 127, err
+		return statusNotFound, err
 	}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal()), nil

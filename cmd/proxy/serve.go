@@ -23,15 +23,19 @@ const serveAbout = `Usage: harken-proxy [flags]
 
 Records the HTTP and HTTPS traffic that is sent through it.`
 
+func serveDefaults() defaults {
+	return defaults{
+		listen: "127.0.0.1:8080", sinkUsage: "where records go, repeatable; har:harken.har on a terminal, else required",
+		spool: defaultDir(os.UserCacheDir, "spool"), ops: "127.0.0.1:0",
+	}
+}
+
 // serveCommand runs the proxy until ctx is done.
 func serveCommand(ctx context.Context, args []string) error {
 	set := flagenv.New(name, wire.Env(os.LookupEnv))
 	set.About(serveAbout)
 	var o options
-	o.define(set, defaults{
-		listen: "127.0.0.1:8080", sinkUsage: "where records go, repeatable; har:harken.har on a terminal, else required",
-		spool: defaultDir(os.UserCacheDir, "spool"),
-	})
+	o.define(set, serveDefaults())
 	if err := parse(set, args); err != nil {
 		return err
 	}
@@ -40,7 +44,7 @@ func serveCommand(ctx context.Context, args []string) error {
 	}
 	if len(o.sink) == 0 {
 		if !wire.Terminal(os.Stdout) {
-			return &flagenv.Error{Flag: "sink", Accepted: wire.SinkURLs, Err: errors.New("it is required when the output is not a terminal")}
+			return wire.MisuseError("-sink is required when the output is not a terminal; want " + wire.SinkURLs)
 		}
 		o.sink = []string{"har:harken.har"}
 	}
@@ -57,7 +61,11 @@ func serveCommand(ctx context.Context, args []string) error {
 	for _, s := range o.sink {
 		fmt.Fprintf(os.Stderr, "  sink   %s\n", s)
 	}
-	return r.run(ctx)
+	err = r.run(ctx)
+	if r.unsent > 0 {
+		r.deps.Log.Warn("records wait in the spool for the next start", "records", r.unsent)
+	}
+	return err
 }
 
 // A recorder is everything that harken-proxy runs: proxy, spool, deliveries.
@@ -65,8 +73,10 @@ type recorder struct {
 	deps     wire.Deps
 	forward  *wire.Forward
 	spool    *spool.Log
+	sinks    []wire.NamedSink
 	delivery *wire.Delivery
 	opsWait  func() error
+	unsent   int64 // records that some sink had not taken when run ended
 }
 
 // newRecorder opens all parts; nothing runs yet.
@@ -77,19 +87,18 @@ func newRecorder(ctx context.Context, o *options) (*recorder, error) {
 	}
 	r := &recorder{deps: wire.Deps{Log: log, Registry: obs.NewRegistry(version)}}
 	o.sinks.Stdout, o.sinks.Creator = os.Stdout, har.Head{Version: version}
-	var sinks []wire.NamedSink
 	for _, raw := range o.sink {
 		s, err := o.sinks.Open(r.deps, raw)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, r.close())
 		}
-		sinks = append(sinks, s)
+		r.sinks = append(r.sinks, s)
 	}
 	r.spool, err = spool.Open(spool.Config{Dir: filepath.Join(o.spool, wire.Topic), MaxBytes: o.proxy.SpoolMax, Log: log, Registerer: r.deps.Registry})
 	if err != nil {
-		return nil, fmt.Errorf("-spool %s: %w", o.spool, err)
+		return nil, errors.Join(fmt.Errorf("-spool %s: %w", o.spool, err), r.close())
 	}
-	if r.delivery, err = wire.NewDelivery(r.deps, r.spool, sinks); err != nil {
+	if r.delivery, err = wire.NewDelivery(r.deps, r.spool, r.sinks); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	if r.forward, err = o.proxy.NewForward(ctx, r.deps, "listen", o.listen, o.caDir, r.spool); err != nil {
@@ -98,21 +107,25 @@ func newRecorder(ctx context.Context, o *options) (*recorder, error) {
 	return r, nil
 }
 
+// close closes what was opened, for a recorder that was never run.
 func (r *recorder) close() error {
 	var errs []error
 	if r.forward != nil {
 		errs = append(errs, r.forward.Close())
 	}
-	return errors.Join(append(errs, r.spool.Close())...)
+	if r.spool != nil {
+		errs = append(errs, r.spool.Close())
+	}
+	for _, s := range r.sinks {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (r *recorder) serveOps(ctx context.Context, addr string) (net.Addr, error) {
-	bound, wait, err := obs.Serve(ctx, addr, obs.Handler(obs.HandlerConfig{Registry: r.deps.Registry, Pprof: true, Log: r.deps.Log}))
-	if err != nil {
-		return nil, fmt.Errorf("-ops %s: %w", addr, err)
-	}
+	bound, wait, err := wire.ServeOps(ctx, addr, obs.HandlerConfig{Registry: r.deps.Registry, Pprof: true, Log: r.deps.Log})
 	r.opsWait = wait
-	return bound, nil
+	return bound, err
 }
 
 // run records until ctx is done, and returns when all that was seen is in the
@@ -133,8 +146,6 @@ func (r *recorder) run(ctx context.Context) error {
 	if r.opsWait != nil {
 		err = errors.Join(err, r.opsWait())
 	}
-	if n := r.delivery.Unsent(); n > 0 {
-		r.deps.Log.Warn("records wait in the spool for the next start", "records", n)
-	}
+	r.unsent = r.delivery.Unsent()
 	return errors.Join(err, r.spool.Close())
 }

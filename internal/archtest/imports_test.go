@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"admin/ui":                {},
 	"internal/flagenv":        {},
 	"internal/obs":            {},
-	"internal/archtest":       {},
+	"internal/archtest":       {"internal/flagenv"},
 	"ingest":                  {"har"},
 	"ingest/importer":         {"har", "inventory/fault"},
 	"ingest/learn/filter":     {"har"},

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Forward struct {
 	proxy *mitm.Proxy
 	rec   *capture.Recorder
 	ln    net.Listener
+	page  certs.PageConfig
 	close []io.Closer
 }
 
@@ -70,8 +72,9 @@ func (f *ProxyFlags) NewForward(ctx context.Context, d Deps, flag, addr, caDir s
 	}
 	fw.close = append(fw.close, fw.ln)
 	fw.Addr = fw.ln.Addr()
-	cfg.LocalHandler = fw.CA.InstallPage(certs.PageConfig{Proxy: fw.Addr.String()})
-	if fw.proxy, err = mitm.New(cfg); err != nil { //nolint:contextcheck // connections have the context of Serve
+	fw.page = certs.PageConfig{Proxy: fw.Addr.String(), Dir: shownDir(caDir)}
+	cfg.LocalHandler = fw.InstallPage()
+	if fw.proxy, err = mitm.New(cfg); err != nil { //nolint:contextcheck // a handshake brings its own
 		return nil, errors.Join(err, fw.Close())
 	}
 	return fw, nil
@@ -91,7 +94,20 @@ func (fw *Forward) Close() error {
 
 // InstallPage is the page from which people install the CA.
 func (fw *Forward) InstallPage() http.Handler {
-	return fw.CA.InstallPage(certs.PageConfig{Proxy: fw.Addr.String()})
+	return fw.CA.InstallPage(fw.page)
+}
+
+// shownDir is a directory as a page that everyone reads may tell it: where in
+// the file system, and in whose home, is nobody else's business.
+func shownDir(dir string) string {
+	config, err := os.UserConfigDir()
+	switch {
+	case err == nil && dir == filepath.Join(config, "harken"):
+		return "" // where the command looks by itself
+	case filepath.IsLocal(dir) && !strings.ContainsAny(dir, " \t'\"\\$"):
+		return dir
+	}
+	return "DIRECTORY"
 }
 
 // Run serves until ctx is done, then finishes what is in flight, and returns

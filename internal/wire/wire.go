@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"harken/internal/flagenv"
+	"harken/internal/obs"
 )
 
 // Topic is the name of the stream of records: the Kafka topic, and the
@@ -40,21 +43,33 @@ func Env(lookup func(string) (string, bool)) func(string) (string, bool) {
 	}
 }
 
-// Bad is the error of a flag whose value is not accepted; the command prints it
-// and exits with status 2.
-func Bad(flag, value, accepted string, err error) error {
-	return &flagenv.Error{Flag: flag, Value: withoutPassword(value), Accepted: accepted, Err: err}
+// The passwords of a URL: behind the user's name, and as parameters. The URLs of
+// Kafka, with several hosts, are none that net/url reads.
+var (
+	passwordInURL  = regexp.MustCompile(`(://[^/?#@:]*:).*@`)
+	parameterInURL = regexp.MustCompile(`([?&][^=&]*(?i:password|secret|token|key)[^=&]*=)[^&#]*`)
+)
+
+// withoutSecrets is a URL as it may be told.
+func withoutSecrets(raw string) string {
+	return parameterInURL.ReplaceAllString(passwordInURL.ReplaceAllString(raw, "${1}****@"), "${1}****")
 }
 
-// withoutPassword is a URL whose password, if it has one, cannot be read.
-func withoutPassword(raw string) string {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	at := strings.LastIndexByte(rest, '@')
-	if !ok || at < 0 {
-		return raw
-	}
-	user, _, _ := strings.Cut(rest[:at], ":")
-	return scheme + "://" + user + ":****" + rest[at:]
+// Bad is the error of a flag whose value is not accepted; the command prints it
+// and exits with status 2. A password in a URL is not told.
+func Bad(flag, value, accepted string, err error) error {
+	return &flagenv.Error{Flag: flag, Value: withoutSecrets(value), Accepted: accepted, Err: err}
+}
+
+// A MisuseError is a mistake on the command line that is not about the value of a
+// flag; the command prints it and exits with status 2.
+type MisuseError string
+
+func (m MisuseError) Error() string { return string(m) }
+
+// Unexpected is the error of an argument that the command does not take.
+func Unexpected(arg, command string) error {
+	return MisuseError(fmt.Sprintf("unexpected argument %q; %s -h says what is accepted", arg, command))
 }
 
 // Fail prints err on one line as the command's last word and returns the exit
@@ -62,6 +77,9 @@ func withoutPassword(raw string) string {
 func Fail(command string, err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %s\n", command, strings.ReplaceAll(err.Error(), "\n", "; "))
 	if _, ok := errors.AsType[*flagenv.Error](err); ok {
+		return 2
+	}
+	if _, ok := errors.AsType[MisuseError](err); ok {
 		return 2
 	}
 	return 1
@@ -78,6 +96,28 @@ func Listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("-%s %s: %w", flag, addr, cause(err))
 	}
 	return ln, nil
+}
+
+// ServeOps serves the operations listener at the address of -ops until ctx is
+// done; wait returns when it has ended.
+func ServeOps(ctx context.Context, addr string, cfg obs.HandlerConfig) (bound net.Addr, wait func() error, err error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, nil, Bad("ops", addr, "host:port", nil)
+	}
+	bound, wait, err = obs.Serve(ctx, addr, obs.Handler(cfg))
+	if err != nil {
+		return nil, nil, fmt.Errorf("-ops %s: %w", addr, cause(err))
+	}
+	return bound, wait, nil
+}
+
+// Reach is an address at which this machine reaches a listener that is bound to
+// addr: of one on all interfaces, the loopback address.
+func Reach(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // cause is what the operating system said, without the addresses that the

@@ -43,12 +43,16 @@ export function view(data, filter, ctx) {
   ];
 }
 
+const environments = (c) => (c.envType || []).filter((t) => t.keyName === 'envType');
+
 function list(rows) {
   if (!rows.length) return el('p', {class: 'notice'}, 'No collection matches the filter.');
-  return table(columns, rows.map((c) => el('tr', {class: c.urlsCount ? '' : 'dim'}, cells(columns, [
+  const named = rows.some((c) => environments(c).length);
+  const shown = named ? columns : columns.filter(([title]) => title !== 'Environment');
+  return table(shown, rows.map((c) => el('tr', {class: c.urlsCount ? '' : 'dim'}, cells(shown, [
     [el('a', {class: 'strong', href: '#/c/' + c.id, 'data-key': 'c' + c.id}, c.displayName || `Collection ${c.id}`),
-      c.deactivated ? badge('deactivated') : null, c.type ? badge('group') : null],
-    (c.envType || []).filter((t) => t.keyName === 'envType').map((t) => badge(t.value.toLowerCase())),
+      c.deactivated ? [' ', badge('deactivated')] : null, c.type ? [' ', badge('group')] : null],
+    ...(named ? [environments(c).map((t) => badge(t.value.toLowerCase()))] : []),
     count(c.urlsCount),
     c.known ? count(c.traffic) : '–',
     c.known ? el('time', {title: when(c.seen)}, ago(c.seen)) : '–',

@@ -60,7 +60,7 @@ function row(p) {
   const range = p.domain === 'RANGE' ? `${p.minValue} … ${p.maxValue}` : p.domain === 'ANY' ? 'many values' : '';
   return el('tr', {}, cells(columns, [
     place(p),
-    [el('code', {}, name), p.sensitive ? badge('sensitive', 'warn') : null],
+    [el('code', {}, name), p.sensitive ? [' ', badge('sensitive', 'warn')] : null],
     el('span', {class: 'type'}, p.subTypeString.toLowerCase().replaceAll('_', ' ')),
     count(p.count),
     el('span', {class: 'values'}, values.map((v) => [el('code', {}, v === '' ? '(empty)' : v), ' ']),

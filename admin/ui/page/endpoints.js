@@ -3,7 +3,7 @@ import * as api from './api.js';
 import {ago, count, when} from './format.js';
 import {badge, cells, code, crumbs, method, stat, table, template} from './parts.js';
 
-const columns = [['Method', 'fit'], ['Endpoint'], ['Exchanges', 'num'], ['Last seen', 'num'], ['Responses', 'wrap'], ['Authentication', 'wrap'], ['', 'act']];
+const columns = [['Method', 'fit'], ['Endpoint', 'path'], ['Exchanges', 'num'], ['Last seen', 'num'], ['Responses', 'wrap'], ['Authentication', 'wrap'], ['', 'act']];
 
 // At most this many rows are drawn; the filter finds the others.
 const maxRows = 500;
@@ -44,7 +44,7 @@ function row(e) {
   const key = `${e.id.method} ${e.id.url}`;
   return el('tr', {}, cells(columns, [
     method(e.id.method),
-    [el('a', {class: 'strong', href: endpointHref(e.id), 'data-key': key}, template(e.id.url)), e.isSensitive ? badge('sensitive', 'warn') : null],
+    [el('a', {class: 'strong', href: endpointHref(e.id), 'data-key': key}, template(e.id.url)), e.isSensitive ? [' ', badge('sensitive', 'warn')] : null],
     count(e.count),
     el('time', {title: when(e.lastSeen)}, ago(e.lastSeen)),
     e.responseCodes.map((c) => [code(c), ' ']),

@@ -11,7 +11,7 @@ export const code = (c) => el('span', {class: 'code ' + statusClass(c)}, c);
 export function template(url) {
   const parts = [];
   for (const seg of url.split('/')) {
-    if (parts.length) parts.push(el('span', {class: 'slash'}, '/'));
+    if (parts.length) parts.push(el('span', {class: 'slash'}, '/'), el('wbr'));
     if (/^(INTEGER|FLOAT|STRING|OBJECT_ID|VERSIONED|LOCALE)$/.test(seg)) parts.push(el('span', {class: 'hole'}, seg));
     else parts.push(seg);
   }
@@ -22,7 +22,8 @@ export const badge = (text, kind) => el('span', {class: 'badge ' + (kind || '')}
 
 export const stat = (label, value) => el('div', {class: 'stat'}, el('dt', {}, label), el('dd', {}, value));
 
-export const error = (message) => el('p', {class: 'notice bad', role: 'alert'}, message);
+// error shows a message of the API as a sentence; a field's name keeps its case.
+export const error = (message) => el('p', {class: 'notice bad', role: 'alert'}, message.replace(/^[a-z](?!\w*:)/, (c) => c.toUpperCase()));
 
 export function crumbs(...items) {
   return el('nav', {'aria-label': 'Where you are'}, el('ol', {class: 'crumbs'}, items.map(([text, href]) =>
