@@ -123,7 +123,14 @@ func (r *recorder) close() error {
 }
 
 func (r *recorder) serveOps(ctx context.Context, addr string) (net.Addr, error) {
-	bound, wait, err := wire.ServeOps(ctx, addr, obs.HandlerConfig{Registry: r.deps.Registry, Pprof: true, Log: r.deps.Log})
+	health := &obs.Health{}
+	health.Add("recorder", func(context.Context) error {
+		if r.forward.Stats().Failing {
+			return errors.New("records cannot be written to the spool")
+		}
+		return nil
+	})
+	bound, wait, err := wire.ServeOps(ctx, addr, obs.HandlerConfig{Registry: r.deps.Registry, Health: health, Pprof: true, Log: r.deps.Log})
 	r.opsWait = wait
 	return bound, err
 }

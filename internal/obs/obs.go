@@ -30,7 +30,8 @@ type HandlerConfig struct {
 	Log *slog.Logger
 }
 
-// Handler serves /metrics, /healthz, /readyz and, if asked, /debug/pprof/.
+// Handler serves /metrics, /healthz, /readyz and, if asked, /debug/pprof/
+// without cmdline: arguments can be secrets.
 // Methods other than GET and HEAD (and POST for pprof's symbol look-up) are
 // answered by 405, other paths by 404.
 func Handler(cfg HandlerConfig) http.Handler {
@@ -54,7 +55,6 @@ func Handler(cfg HandlerConfig) http.Handler {
 	mux.Handle("GET /readyz", cfg.Health.Ready())
 	if cfg.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)

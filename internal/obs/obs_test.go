@@ -53,7 +53,7 @@ func TestHandler(t *testing.T) {
 	p := obs.Handler(obs.HandlerConfig{Pprof: true})
 	f(p, "GET", "/debug/pprof/", 200, "goroutine")
 	f(p, "GET", "/debug/pprof/heap?debug=1", 200, "heap profile")
-	f(p, "GET", "/debug/pprof/cmdline", 200)
+	f(p, "GET", "/debug/pprof/symbol", 200)
 }
 
 // A collector that fails must neither hide the others nor stay unheard.
