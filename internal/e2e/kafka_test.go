@@ -38,7 +38,7 @@ func newBroker(t *testing.T) *broker {
 	lib := cache(t, "kafka")
 	if _, err := os.Stat(filepath.Join(lib, "ready")); err != nil {
 		writeFile(t, lib, "pom.xml", []byte(pom))
-		must(t, lib, cleanEnv(), "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib")
+		must(t, lib, os.Environ(), "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib")
 		writeFile(t, lib, "ready", nil)
 	}
 	b := &broker{dir: t.TempDir(), plain: freeAddr(t), sasl: freeAddr(t), classpath: filepath.Join(lib, "lib", "*")}

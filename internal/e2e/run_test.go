@@ -35,8 +35,8 @@ func pythonRequests(t *testing.T) string {
 	dir := cache(t, "python")
 	bin := filepath.Join(dir, "bin", "python3")
 	if _, err := os.Stat(filepath.Join(dir, "ready")); err != nil {
-		must(t, dir, cleanEnv(), "python3", "-m", "venv", dir)
-		must(t, dir, cleanEnv(), bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "requests")
+		must(t, dir, os.Environ(), "python3", "-m", "venv", dir)
+		must(t, dir, os.Environ(), bin, "-m", "pip", "install", "-q", "--disable-pip-version-check", "requests")
 		writeFile(t, dir, "ready", nil)
 	}
 	return bin
