@@ -19,7 +19,7 @@ type Body struct {
 	buf     *buffer
 	size    int64
 	expects int64 // what its length was said to be; 0 if nothing was
-	starved bool // the queue had no room; nothing more is kept
+	starved bool  // the queue had no room; nothing more is kept
 	done    bool
 }
 

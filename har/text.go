@@ -42,18 +42,17 @@ func appendString(dst []byte, s string) []byte {
 
 // appendEscaped writes s, which is UTF-8, as a JSON string.
 func appendEscaped[T string | []byte](dst []byte, s T) []byte {
-	dst, _ = appendEscapedUpTo(dst, s, math.MaxInt)
+	dst, _ = appendText(dst, s, math.MaxInt, true)
 	return dst
 }
 
-// appendEscapedUpTo is appendEscaped for a string that may become at most limit
-// bytes long, without its quotes. It reports whether it did not become longer;
-// what it returns otherwise is of no use.
+// appendText writes s as a JSON string if it is UTF-8, which valid says is known,
+// and no longer than limit bytes as such, without its quotes. It reports whether
+// it was; what it returns otherwise is of no use.
 //
 // Eight bytes at a time are copied before they are looked at, and what is behind
-// the first that cannot stay is written over: at three times the speed of a byte
-// at a time this is a twelfth of a proxy's work with bodies of 64 KB, not a third.
-func appendEscapedUpTo[T string | []byte](dst []byte, s T, limit int) ([]byte, bool) {
+// the first that cannot stay is written over: three times as fast as byte by byte.
+func appendText[T string | []byte](dst []byte, s T, limit int, valid bool) ([]byte, bool) {
 	dst = append(dst, '"')
 	start, n, i := len(dst), len(dst), 0
 	buf := dst[:cap(dst)]
@@ -63,6 +62,12 @@ func appendEscapedUpTo[T string | []byte](dst []byte, s T, limit int) ([]byte, b
 			buf = buf[:cap(buf)]
 		}
 		word := word(s[i : i+8])
+		if word&highBits != 0 && !valid { // all before it is ASCII
+			if !utf8.Valid([]byte(s[i:])) {
+				return dst, false
+			}
+			valid = true
+		}
 		binary.LittleEndian.PutUint64(buf[n:], word)
 		found := escapes(word)
 		if found == 0 {
@@ -82,12 +87,20 @@ func appendEscapedUpTo[T string | []byte](dst []byte, s T, limit int) ([]byte, b
 			return buf[:n], false
 		}
 	}
+	if !valid && !utf8.Valid([]byte(s[i:])) {
+		return dst, false
+	}
 	dst = buf[:n]
 	for ; i < len(s); i++ {
 		dst = appendByte(dst, s[i])
 	}
 	return append(dst, '"'), len(dst)-start <= limit
 }
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = eachByte * 0x80
+)
 
 func word[T string | []byte](s T) uint64 {
 	_ = s[7]
@@ -100,9 +113,8 @@ func word[T string | []byte](s T) uint64 {
 // control characters, which change places among themselves, so that one
 // subtraction finds both.
 func escapes(word uint64) uint64 {
-	const each = 0x0101010101010101
-	low, slash := word^each*0x02, word^each*'\\'
-	return ((low-each*0x21)&^low | (slash-each)&^slash) & (each * 0x80)
+	low, slash := word^eachByte*0x02, word^eachByte*'\\'
+	return ((low-eachByte*0x21)&^low | (slash-eachByte)&^slash) & highBits
 }
 
 func appendByte(dst []byte, c byte) []byte {
@@ -151,10 +163,8 @@ func appendBody(dst, body []byte, encoding string) []byte {
 		limit = base64.StdEncoding.EncodedLen(len(body))
 		dst = slices.Grow(dst, limit+1<<10)
 	}
-	if utf8.Valid(body) {
-		if text, ok := appendEscapedUpTo(dst, body, limit); ok {
-			return text
-		}
+	if text, ok := appendText(dst, body, limit, false); ok {
+		return text
 	}
 	return append(appendBase64(dst, body), encoding...)
 }
