@@ -18,13 +18,22 @@ type Body struct {
 	mu      sync.Mutex
 	buf     *buffer
 	size    int64
-	starved bool // the queue had no room; nothing more is kept
+	expects int64 // what its length was said to be; 0 if nothing was
+	starved bool  // the queue had no room; nothing more is kept
 	done    bool
 }
 
 // NewBody returns a Body that keeps at most limit bytes and draws from no
 // Recorder's queue. With limit 0 it only counts.
 func NewBody(limit int64) *Body { return &Body{limit: limit} }
+
+// Expect says that the body will be n bytes long, which need not be true: it only
+// spares the copying from buffer to larger buffer while the body comes in.
+func (b *Body) Expect(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expects = n
+}
 
 // Write adds p to the body. It always returns len(p) and nil.
 func (b *Body) Write(p []byte) (int, error) {
@@ -57,9 +66,11 @@ func (b *Body) grow(n int64) bool {
 	if n <= old {
 		return true
 	}
-	want := bufferSize(n)
+	want := b.ahead(n)
 	if !b.memory.take(want-old, b.memory.bodies()) {
-		return false
+		if want = bufferSize(n); !b.memory.take(want-old, b.memory.bodies()) {
+			return false
+		}
 	}
 	next := b.memory.buffer(want)
 	if b.buf != nil {
@@ -68,6 +79,14 @@ func (b *Body) grow(n int64) bool {
 	}
 	b.buf = next
 	return true
+}
+
+// ahead returns the size of a buffer for n bytes that leaves room for what is
+// expected, but takes no more of the queue than a multiple of what has come:
+// announcing a megabyte costs a peer nothing.
+func (b *Body) ahead(n int64) int64 {
+	const factor = 8
+	return bufferSize(max(n, min(b.expects, b.limit, factor*n)))
 }
 
 // Size returns the bytes that streamed past, kept or not.

@@ -40,6 +40,32 @@ func TestBody(t *testing.T) {
 	f(0, 100, 0, 0)
 }
 
+// A body of known length gets its buffer at once, if what came of it warrants
+// that and the queue has it.
+func TestBodyExpect(t *testing.T) {
+	f := func(expect, limit, queue int64, first int, wantCap int64) {
+		t.Helper()
+		m := &memory{limit: queue}
+		b := &Body{limit: limit, memory: m}
+		b.Expect(expect)
+		_, _ = b.Write(make([]byte, first))
+		if m.used.Load() != wantCap || len(b.Bytes()) != first {
+			t.Errorf("%d of %d bytes: takes %d and keeps %d, want %d", first, expect, m.used.Load(), len(b.Bytes()), wantCap)
+		}
+		b.Discard()
+		if m.used.Load() != 0 {
+			t.Errorf("%d of %d bytes: %d in use after Discard", first, expect, m.used.Load())
+		}
+	}
+	f(64<<10, 1<<20, 1<<30, 16<<10, 64<<10)
+	f(64<<10, 32<<10, 1<<30, 16<<10, 32<<10)
+	f(64<<10, 1<<20, 64<<10, 16<<10, 16<<10)
+	f(1<<40, 1<<20, 1<<30, 100, 1<<10)
+	f(1<<40, 1<<20, 1<<30, 1000, 8<<10)
+	f(10, 1<<20, 1<<30, 3000, 4<<10)
+	f(-1, 1<<20, 1<<30, 3000, 4<<10)
+}
+
 // A body that met a full queue keeps its beginning and never gets a hole, also
 // when there is room again.
 func TestBodyStarved(t *testing.T) {

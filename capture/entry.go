@@ -40,21 +40,44 @@ type maker struct {
 	post    har.PostData
 	flags   ingest.Flags
 	codings []string
+	texts   map[netip.AddrPort]addressText
+}
+
+// An addressText is an address as records have it. Making the texts of the same
+// few addresses for every exchange was a tenth of what recording allocated.
+type addressText struct{ whole, host string }
+
+// maxTexts bounds the texts that are kept.
+const maxTexts = 256
+
+func (m *maker) address(a netip.AddrPort) addressText {
+	if !a.IsValid() {
+		return addressText{}
+	}
+	if t, ok := m.texts[a]; ok {
+		return t
+	}
+	if m.texts == nil || len(m.texts) >= maxTexts {
+		m.texts = make(map[netip.AddrPort]addressText)
+	}
+	ip := a.Addr().Unmap()
+	t := addressText{whole: netip.AddrPortFrom(ip, a.Port()).String(), host: ip.WithZone("").String()}
+	m.texts[a] = t
+	return t
 }
 
 func (m *maker) entry(x *Exchange) (*har.Entry, ingest.Flags) {
 	m.dec.trim()
 	m.flags = x.Flags
+	server := m.address(x.Server)
 	m.meta = har.Meta{
 		Source: orElse(x.Source, "MIRRORING"), Direction: orElse(x.Direction, "1"),
-		Client: addrPort(x.Client), Server: addrPort(x.Server), TLS: x.TLS,
+		Client: m.address(x.Client).whole, Server: server.whole, TLS: x.TLS,
 	}
 	m.e = har.Entry{
 		Started: x.Started, Time: x.Total, Timings: x.Timings,
 		Connection: x.Connection, WebSocketMessages: x.WebSocket, Harken: &m.meta,
-	}
-	if x.Server.IsValid() {
-		m.e.ServerIPAddress = x.Server.Addr().Unmap().WithZone("").String()
+		ServerIPAddress: server.host,
 	}
 	if x.Err != nil {
 		m.fail("", x.Err)
@@ -227,13 +250,6 @@ func trueSize(b decoded, wire int64) int64 {
 func field(header []har.Header, name string) string {
 	v, _ := har.HeaderValue(header, name)
 	return v
-}
-
-func addrPort(a netip.AddrPort) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
 func orElse(s, other string) string {

@@ -18,6 +18,10 @@ const (
 	batchBytes = 1 << 20
 	firstDelay = 50 * time.Millisecond
 	lastDelay  = 5 * time.Second
+	// pace is the least time between two puts of small batches. A put costs a
+	// system call, and waking a worker another; with one of both for each exchange
+	// they took more time than encoding.
+	pace = time.Millisecond
 )
 
 // A worker encodes exchanges and puts them, a batch at a time. All its memory is
@@ -31,6 +35,7 @@ type worker struct {
 	recs  []ingest.Record
 	ptrs  []*ingest.Record
 	tags  map[string]string
+	timer *time.Timer
 }
 
 func newWorker(r *Recorder) *worker {
@@ -59,7 +64,22 @@ func (w *worker) run(ctx context.Context) {
 				w.flush(ctx)
 			}
 		}
-		w.flush(ctx)
+		if small := w.flush(ctx); small {
+			w.rest(ctx)
+		}
+	}
+}
+
+// rest lets exchanges gather in the queue.
+func (w *worker) rest(ctx context.Context) {
+	if w.timer == nil {
+		w.timer = time.NewTimer(pace)
+	} else {
+		w.timer.Reset(pace)
+	}
+	select {
+	case <-ctx.Done():
+	case <-w.timer.C:
 	}
 }
 
@@ -116,9 +136,11 @@ func (w *worker) encode(x *Exchange) (why dropReason) {
 }
 
 // flush puts the batch, again and again until the sink takes it or ctx is done.
-func (w *worker) flush(ctx context.Context) {
+// It reports whether the batch was a small one.
+func (w *worker) flush(ctx context.Context) (small bool) {
+	small = len(w.recs) < batchRecords/2 && len(w.buf) < batchBytes/4
 	if len(w.recs) == 0 {
-		return
+		return small
 	}
 	start := 0
 	w.ptrs = w.ptrs[:0]
@@ -153,6 +175,7 @@ func (w *worker) flush(ctx context.Context) {
 	if cap(w.buf) > 4*batchBytes {
 		w.buf = nil
 	}
+	return small
 }
 
 // put calls the sink. A panic of a sink is its error: the queue's bound holds

@@ -39,6 +39,26 @@ func BenchmarkAppendEntry(b *testing.B) {
 	}
 }
 
+// Bodies are most of what there is to write: text without and with bytes to
+// escape, and what is not UTF-8.
+func BenchmarkAppendEntryBody(b *testing.B) {
+	for name, part := range map[string]string{
+		"plain": "0123456789abcdef", "json": `{"id":12345,"name":"a name","price":12.5},`,
+		"umlauts": "Äpfel, Öl und Übermut. ", "binary": "\xff\x00\x01\x02",
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := typical()
+			e.Response.Content.Body = bytes.Repeat([]byte(part), 64<<10/len(part))
+			buf := har.AppendEntry(nil, e)
+			b.SetBytes(64 << 10)
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = har.AppendEntry(buf[:0], e)
+			}
+		})
+	}
+}
+
 func BenchmarkDecodeEntry(b *testing.B) {
 	buf := har.AppendEntry(nil, typical())
 	b.SetBytes(int64(len(buf)))

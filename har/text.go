@@ -2,6 +2,9 @@ package har
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"time"
@@ -39,33 +42,105 @@ func appendString(dst []byte, s string) []byte {
 
 // appendEscaped writes s, which is UTF-8, as a JSON string.
 func appendEscaped[T string | []byte](dst []byte, s T) []byte {
+	dst, _ = appendText(dst, s, math.MaxInt, true)
+	return dst
+}
+
+// appendText writes s as a JSON string if it is UTF-8, which valid says is known,
+// and no longer than limit bytes as such, without its quotes. It reports whether
+// it was; what it returns otherwise is of no use.
+//
+// Eight bytes at a time are copied before they are looked at, and what is behind
+// the first that cannot stay is written over: three times as fast as byte by byte.
+func appendText[T string | []byte](dst []byte, s T, limit int, valid bool) ([]byte, bool) {
 	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		if mustEscape[s[i]] {
-			dst = append(dst, s[from:i]...)
-			dst = appendByte(dst, s[i])
-			from = i + 1
+	start, n, i := len(dst), len(dst), 0
+	buf := dst[:cap(dst)]
+	for len(s)-i >= 8 {
+		if len(buf)-n < 16 { // seven bytes and an escape are 13
+			buf = slices.Grow(buf[:n], len(s)-i+16)
+			buf = buf[:cap(buf)]
+		}
+		word := word(s[i : i+8])
+		if word&highBits != 0 && !valid { // all before it is ASCII
+			if !utf8.Valid([]byte(s[i:])) {
+				return dst, false
+			}
+			valid = true
+		}
+		binary.LittleEndian.PutUint64(buf[n:], word)
+		found := escapes(word)
+		if found == 0 {
+			n += 8
+			i += 8
+			continue
+		}
+		k := bits.TrailingZeros64(found) / 8
+		n, i = n+k, i+k
+		c := s[i]
+		i++
+		buf[n], buf[n+1] = '\\', escapeLetter(c)
+		if n += 2; buf[n-1] == 'u' {
+			n += copy(buf[n:], []byte{'0', '0', hexDigits[c>>4], hexDigits[c&15]})
+		}
+		if n-start+len(s)-i > limit {
+			return buf[:n], false
 		}
 	}
-	dst = append(dst, s[from:]...)
-	return append(dst, '"')
+	if !valid && !utf8.Valid([]byte(s[i:])) {
+		return dst, false
+	}
+	dst = buf[:n]
+	for ; i < len(s); i++ {
+		dst = appendByte(dst, s[i])
+	}
+	return append(dst, '"'), len(dst)-start <= limit
+}
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = eachByte * 0x80
+)
+
+func word[T string | []byte](s T) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// escapes sets the highest bit of the first byte of word that mustEscape has;
+// bits behind it mean nothing. Inverting bit 1 brings the quote next to the
+// control characters, which change places among themselves, so that one
+// subtraction finds both.
+func escapes(word uint64) uint64 {
+	low, slash := word^eachByte*0x02, word^eachByte*'\\'
+	return ((low-eachByte*0x21)&^low | (slash-eachByte)&^slash) & highBits
 }
 
 func appendByte(dst []byte, c byte) []byte {
-	switch {
-	case !mustEscape[c]:
+	if !mustEscape[c] {
 		return append(dst, c)
-	case c == '"' || c == '\\':
-		return append(dst, '\\', c)
-	case c == '\n':
-		return append(dst, `\n`...)
-	case c == '\r':
-		return append(dst, `\r`...)
-	case c == '\t':
-		return append(dst, `\t`...)
+	}
+	if e := escapeLetter(c); e != 'u' {
+		return append(dst, '\\', e)
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+// escapeLetter is what stands behind the backslash for a byte that must be
+// escaped: u where its number has to follow.
+func escapeLetter(c byte) byte {
+	switch c {
+	case '"', '\\':
+		return c
+	case '\n':
+		return 'n'
+	case '\r':
+		return 'r'
+	case '\t':
+		return 't'
+	}
+	return 'u'
 }
 
 func appendBase64(dst, b []byte) []byte {
@@ -74,44 +149,24 @@ func appendBase64(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
-// largeBody is from where on a body's encoded length is found out before it is
-// written: growing a buffer step by step would cost twice the memory.
+// largeBody is from where on a body gets room before it is written, as growing a
+// buffer step by step would cost twice the memory, and may become base64 although
+// it is UTF-8.
 const largeBody = 4 << 10
 
 // appendBody writes the member text, and encoding behind it where the body is
 // not UTF-8, or is so full of control characters that base64 is shorter.
 func appendBody(dst, body []byte, encoding string) []byte {
 	dst = append(dst, `,"text":`...)
-	text := utf8.Valid(body)
+	limit := math.MaxInt
 	if len(body) >= largeBody {
-		binary := base64.StdEncoding.EncodedLen(len(body))
-		if text {
-			escaped := escapedLen(body)
-			text = escaped <= binary
-			binary = min(escaped, binary)
-		}
-		dst = slices.Grow(dst, binary+1<<10)
+		limit = base64.StdEncoding.EncodedLen(len(body))
+		dst = slices.Grow(dst, limit+1<<10)
 	}
-	if text {
-		return appendEscaped(dst, body)
+	if text, ok := appendText(dst, body, limit, false); ok {
+		return text
 	}
 	return append(appendBase64(dst, body), encoding...)
-}
-
-// escapedLen is the length of s as a JSON string, without its quotes.
-func escapedLen(s []byte) int {
-	n := len(s)
-	for _, c := range s {
-		if mustEscape[c] {
-			switch c {
-			case '"', '\\', '\n', '\r', '\t':
-				n++
-			default:
-				n += len(`\u0000`) - 1
-			}
-		}
-	}
-	return n
 }
 
 func appendOptional(dst []byte, member, s string) []byte {

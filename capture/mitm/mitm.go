@@ -110,6 +110,7 @@ type Proxy struct {
 	handler  *goproxy.ProxyHttpServer
 	tls      *tls.Config // to clients
 
+	flushers    flushers
 	connections atomic.Uint64 // numbers client connections
 
 	mu    sync.Mutex
@@ -197,7 +198,12 @@ func (p *Proxy) newHandler() *goproxy.ProxyHttpServer {
 	h.NonproxyHandler = p.cfg.LocalHandler
 	h.OnRequest().HandleConnect(goproxy.AlwaysReject)
 	trip := goproxy.RoundTripperFunc(func(req *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
-		return p.roundTrip(req, p.upstream.of(req))
+		resp, err := p.roundTrip(req, p.upstream.of(req))
+		if err == nil {
+			// goproxy copies a header value by value; the writer takes it as it is.
+			exchangeOf(req).writer.header, resp.Header = resp.Header, nil
+		}
+		return resp, err
 	})
 	h.OnRequest().DoFunc(func(req *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 		ctx.RoundTripper = trip

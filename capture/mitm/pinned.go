@@ -124,7 +124,9 @@ func (p *pinnedHosts) refused(c *clientConn) bool {
 	return true
 }
 
-// succeeded notes the first request of a connection.
+// succeeded notes the first request of a connection. It takes back what earlier
+// connections suggested: an HTTP/2 client that opens many at once closes all but
+// one of them unused, mostly before its first request is here.
 func (p *pinnedHosts) succeeded(c *clientConn) {
 	if c.scheme != "https" {
 		return
@@ -134,6 +136,7 @@ func (p *pinnedHosts) succeeded(c *clientConn) {
 	e := p.find(keyOf(c), true)
 	e.refused = 0
 	e.trusted = p.now()
+	e.until = time.Time{}
 }
 
 // find returns the entry of key, or nil if there is none and create is false.

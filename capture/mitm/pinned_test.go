@@ -54,6 +54,9 @@ func TestPinnedHosts(t *testing.T) {
 		p.refused(a)
 		want(a, true)
 
+		p.succeeded(a) // of a connection that was open before
+		want(a, false)
+
 		for i := range 2 * pinnedCapacity {
 			p.refused(at(fmt.Sprintf("h%d.test", i), "10.0.0.1"))
 		}

@@ -183,14 +183,14 @@ func (b *responseBody) WriteTo(w io.Writer) (written int64, err error) {
 type responseWriter struct {
 	http.ResponseWriter
 	chunks bool // HTTP/1.1 to the client
+	// header is sent beside what is in Header: goproxy would copy it value by
+	// value.
+	header   http.Header
+	flushers *flushers
+	late     *flusher // nil unless flushAfter has to be called off
 
 	mu     sync.Mutex
-	late   *time.Timer
 	closed bool // no further informational responses
-}
-
-func newResponseWriter(w http.ResponseWriter, r *http.Request) *responseWriter {
-	return &responseWriter{ResponseWriter: w, chunks: r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1}
 }
 
 // Unwrap is for http.ResponseController.
@@ -207,7 +207,8 @@ func (w *responseWriter) Flush() {
 // date and a guessed type.
 func (w *responseWriter) WriteHeader(status int) {
 	h := w.Header()
-	for _, k := range []string{"Date", "Content-Type"} {
+	maps.Copy(h, w.header)
+	for _, k := range [...]string{"Date", "Content-Type"} {
 		if _, ok := h[k]; !ok {
 			h[k] = nil
 		}
@@ -241,24 +242,12 @@ func (w *responseWriter) endInformational() {
 }
 
 // flushAfter flushes after d unless settle comes first.
-func (w *responseWriter) flushAfter(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.late = time.AfterFunc(d, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.late != nil {
-			w.Flush()
-		}
-	})
-}
+func (w *responseWriter) flushAfter(d time.Duration) { w.late = w.flushers.start(w, d) }
 
 // settle calls off flushAfter. After it the writer is the caller's alone.
 func (w *responseWriter) settle() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.late != nil {
-		w.late.Stop()
+		w.flushers.stop(w.late)
 		w.late = nil
 	}
 }
@@ -267,4 +256,48 @@ func (w *responseWriter) settle() {
 func (w *responseWriter) end() {
 	w.endInformational()
 	w.settle()
+}
+
+// flushers are the timers of flushAfter that nobody waits for: nearly every
+// response needs one, and nearly none lets it come to its end.
+type flushers struct{ idle sync.Pool }
+
+// A flusher flushes one writer when its timer ends. A timer that ends just when
+// it is stopped may flush the next writer early, which costs a system call.
+type flusher struct {
+	timer *time.Timer
+
+	mu     sync.Mutex
+	writer *responseWriter // nil when it was called off
+}
+
+func (fs *flushers) start(w *responseWriter, d time.Duration) *flusher {
+	f, ok := fs.idle.Get().(*flusher)
+	if !ok {
+		f = &flusher{writer: w}
+		f.timer = time.AfterFunc(d, f.flush)
+		return f
+	}
+	f.mu.Lock()
+	f.writer = w
+	f.mu.Unlock()
+	f.timer.Reset(d)
+	return f
+}
+
+// stop returns when f no longer touches its writer.
+func (fs *flushers) stop(f *flusher) {
+	f.timer.Stop()
+	f.mu.Lock()
+	f.writer = nil
+	f.mu.Unlock()
+	fs.idle.Put(f)
+}
+
+func (f *flusher) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.writer != nil {
+		f.writer.Flush()
+	}
 }

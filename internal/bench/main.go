@@ -1,38 +1,52 @@
 // Command bench measures whole processes: the recording proxy beside its peers,
 // and the pipeline behind it. All figures of a run come from interleaved rounds,
 // so that their ratios mean something on a busy machine; absolute numbers do not
-// travel.
+// travel. docs/benchmarks.md says what the peers are and how to read the table.
 //
-// Usage: go run . [-rounds N] [-time D] [-clients N] [-only proxy|pipeline]
+// Usage: go run . [-only proxy|pipeline] [-rounds N] [-time D] [-clients N]
+// [-sizes BYTES,...] [-h2] [-harken-proxy FILE] [-also NAME=FILE]... [-kafka HOST:PORT]
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 )
 
 func main() {
-	var o options
+	o := options{sizes: []int{1 << 10, 64 << 10, 8 << 20}}
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
 	role := fs.String("role", "", "internal: what this process is")
 	listen := fs.String("listen", "127.0.0.1:0", "internal: where the role listens")
+	fs.StringVar(&o.only, "only", "", "`part` to run: proxy or pipeline; empty runs both")
 	fs.IntVar(&o.rounds, "rounds", 5, "interleaved rounds; medians are shown")
-	fs.DurationVar(&o.time, "time", 2*time.Second, "how long one cell of one round takes")
-	fs.IntVar(&o.clients, "clients", 32, "clients with a connection each")
-	fs.StringVar(&o.only, "only", "", "proxy or pipeline")
-	fs.StringVar(&o.kafka, "kafka", "", "host:port of a broker for the Kafka sink; empty leaves it out")
-	fs.StringVar(&o.proxy, "harken-proxy", "../../bin/harken-proxy", "the binary to measure")
+	fs.DurationVar(&o.time, "time", 2*time.Second, "how long one peer and size is measured in a round")
+	fs.IntVar(&o.clients, "clients", 32, "clients with a keep-alive connection each; 4 for bodies of 8 MB")
+	fs.Func("sizes", "comma-separated `bytes` of response bodies, at most 8 MiB (default 1024,65536,8388608)", o.setSizes)
+	fs.BoolVar(&o.h2, "h2", false, "HTTP/2 on both sides; leaves goproxy out, which does not show such requests")
+	fs.StringVar(&o.proxy, "harken-proxy", "../../bin/harken-proxy", "the `file` to measure")
+	fs.Func("also", "another harken-proxy as `name=file`, measured in the same rounds; repeatable", o.addBinary)
+	fs.StringVar(&o.kafka, "kafka", "", "`host:port` of a broker for the Kafka sink; empty leaves it out")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	switch {
 	case *role != "":
-		err = runRole(ctx, *role, *listen)
+		err = runRole(ctx, *role, *listen, o.h2)
+	case o.only != "" && o.only != "proxy" && o.only != "pipeline":
+		err = fmt.Errorf("-only %q: want proxy or pipeline", o.only)
+	case o.rounds < 1 || o.clients < 1:
+		err = errors.New("-rounds and -clients are at least 1")
 	default:
 		err = runAll(ctx, o)
 	}
@@ -47,9 +61,37 @@ type options struct {
 	time            time.Duration
 	only, proxy     string
 	kafka           string
+	h2              bool
+	sizes           []int
+	also            []binary
+}
+
+// A binary is a harken-proxy to measure beside the one of -harken-proxy.
+type binary struct{ name, file string }
+
+func (o *options) setSizes(s string) error {
+	o.sizes = nil
+	for _, f := range strings.Split(s, ",") {
+		n, err := strconv.Atoi(f)
+		if err != nil || n < 1 || n > 8<<20 {
+			return fmt.Errorf("%q is not between 1 and %d", f, 8<<20)
+		}
+		o.sizes = append(o.sizes, n)
+	}
+	return nil
+}
+
+func (o *options) addBinary(s string) error {
+	name, file, ok := strings.Cut(s, "=")
+	if !ok {
+		return errors.New("want name=file")
+	}
+	o.also = append(o.also, binary{name, file})
+	return nil
 }
 
 func runAll(ctx context.Context, o options) error {
+	printMachine(ctx, o)
 	if o.only != "pipeline" {
 		if err := benchProxies(ctx, o); err != nil {
 			return err
@@ -59,4 +101,37 @@ func runAll(ctx context.Context, o options) error {
 		return benchPipeline(ctx, o)
 	}
 	return nil
+}
+
+// printMachine says what the figures are worth: on a loaded machine only ratios
+// and CPU per request are.
+func printMachine(ctx context.Context, o options) {
+	fmt.Printf("%s, %s/%s, %d CPUs, load %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == "github.com/elazarl/goproxy" {
+				fmt.Printf("goproxy %s\n", m.Version)
+			}
+		}
+	}
+	if o.only == "pipeline" {
+		return
+	}
+	for _, b := range append([]binary{{"harken", o.proxy}}, o.also...) {
+		out, err := exec.CommandContext(ctx, b.file, "version").Output()
+		if err != nil {
+			continue // said when it is to be started
+		}
+		fmt.Printf("%s: %s\n", b.name, strings.TrimSpace(string(out)))
+	}
+}
+
+// load is the load average of the last minute, which includes the benchmark.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
 }

@@ -37,8 +37,6 @@ type cell struct {
 	bytes    float64 // MB/s
 }
 
-var sizes = []int{1 << 10, 64 << 10, 8 << 20}
-
 func benchProxies(ctx context.Context, o options) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -49,33 +47,39 @@ func benchProxies(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	up, err := startRole(ctx, self, "upstream")
+	up, err := startRole(ctx, self, "upstream", o.h2)
 	if err != nil {
 		return err
 	}
 	defer up.end()
+	roles := []string{"tunnel", "goproxy", "nethttp"}
+	if o.h2 {
+		roles = []string{"tunnel", "nethttp"}
+	}
 	peers := []*peer{{name: "direct"}}
-	for _, role := range []string{"tunnel", "goproxy", "nethttp"} {
-		p, err := startRole(ctx, self, role)
+	for _, role := range roles {
+		p, err := startRole(ctx, self, role, o.h2)
 		if err != nil {
 			return err
 		}
 		defer p.end()
 		peers = append(peers, p)
 	}
-	harken, err := startHarken(ctx, o.proxy, dir)
-	if err != nil {
-		return err
+	for _, b := range append([]binary{{"harken", o.proxy}}, o.also...) {
+		p, err := startHarken(ctx, b, filepath.Join(dir, b.name))
+		if err != nil {
+			return err
+		}
+		defer p.end()
+		peers = append(peers, p)
 	}
-	defer harken.end()
-	peers = append(peers, harken)
 
 	results := map[string]map[int][]cell{}
 	for _, p := range peers {
 		results[p.name] = map[int][]cell{}
 	}
 	for round := range o.rounds + 1 { // the first warms up
-		for _, size := range sizes {
+		for _, size := range o.sizes {
 			for i := range peers {
 				p := peers[(i+round)%len(peers)]
 				c, err := measure(ctx, o, p, "https://"+up.proxy+"/"+strconv.Itoa(size), size)
@@ -88,11 +92,12 @@ func benchProxies(ctx context.Context, o options) error {
 			}
 		}
 	}
-	return printProxies(peers, results)
+	fmt.Printf("medians of %d rounds of %v, %d clients, load after them %s\n", o.rounds, o.time, o.clients, load())
+	return printProxies(o.sizes, peers, results)
 }
 
-func startRole(ctx context.Context, self, role string) (*peer, error) {
-	cmd := exec.CommandContext(ctx, self, "-role", role)
+func startRole(ctx context.Context, self, role string, h2 bool) (*peer, error) {
+	cmd := exec.CommandContext(ctx, self, "-role", role, "-h2="+strconv.FormatBool(h2))
 	cmd.Stderr = io.Discard
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -114,8 +119,8 @@ func startRole(ctx context.Context, self, role string) (*peer, error) {
 
 // startHarken starts the recorder with a sink that takes nothing, so that what
 // is measured is recording into the spool.
-func startHarken(ctx context.Context, bin, dir string) (*peer, error) {
-	cmd := exec.CommandContext(ctx, bin, "-listen", "127.0.0.1:0", "-upstream-insecure", "-sink", "kafka://127.0.0.1:1/none",
+func startHarken(ctx context.Context, b binary, dir string) (*peer, error) {
+	cmd := exec.CommandContext(ctx, b.file, "-listen", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-upstream-insecure", "-sink", "kafka://127.0.0.1:1/none",
 		"-ca-dir", filepath.Join(dir, "ca"), "-spool", filepath.Join(dir, "spool"), "-log-level", "error")
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -128,10 +133,10 @@ func startHarken(ctx context.Context, bin, dir string) (*peer, error) {
 	for sc := bufio.NewScanner(out); sc.Scan(); {
 		if m := address.FindStringSubmatch(sc.Text()); m != nil {
 			go io.Copy(io.Discard, out)
-			return &peer{name: "harken", proxy: m[1], cmd: cmd}, nil
+			return &peer{name: b.name, proxy: m[1], cmd: cmd}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s did not start", bin)
+	return nil, fmt.Errorf("%s did not start", b.file)
 }
 
 func (p *peer) end() {
@@ -142,19 +147,25 @@ func (p *peer) end() {
 	_ = p.cmd.Wait()
 }
 
-// cpu is the processor time that the peer has used.
+// cpu is the processor time that the peer's threads have used, in the scheduler's
+// nanoseconds: the clock ticks of /proc/PID/stat are a tenth of what a short round
+// of a small body takes.
 func (p *peer) cpu() time.Duration {
 	if p.cmd == nil {
 		return 0
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
+	var sum time.Duration
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		ran, _, _ := strings.Cut(string(b), " ")
+		n, _ := strconv.ParseInt(ran, 10, 64)
+		sum += time.Duration(n)
 	}
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	user, _ := strconv.Atoi(f[11])
-	sys, _ := strconv.Atoi(f[12])
-	return time.Duration(user+sys) * (time.Second / 100)
+	return sum
 }
 
 func (p *peer) peakRSS() int {
@@ -174,7 +185,7 @@ func (p *peer) peakRSS() int {
 func measure(ctx context.Context, o options, p *peer, target string, size int) (cell, error) {
 	tr := &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: o.clients, DisableCompression: true,
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, ReadBufferSize: 64 << 10,
+		Protocols: protocols(o.h2), ReadBufferSize: 64 << 10,
 	}
 	if p.proxy != "" {
 		tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: p.proxy})
@@ -263,7 +274,15 @@ func median[T float64 | time.Duration](cells []cell, f func(cell) T) T {
 	return v[len(v)/2]
 }
 
-func printProxies(peers []*peer, results map[string]map[int][]cell) error {
+// protocols are those of one side: HTTP/2 alone, or HTTP/1.1 alone.
+func protocols(h2 bool) *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(!h2)
+	p.SetHTTP2(h2)
+	return &p
+}
+
+func printProxies(sizes []int, peers []*peer, results map[string]map[int][]cell) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, size := range sizes {
 		fmt.Fprintf(w, "%d KB\trequests/s\tMB/s\tCPU/request\tp50\tp99\tpeak RSS\tof goproxy\tof net/http\tCPU of net/http\t\n", size>>10)
@@ -273,13 +292,31 @@ func printProxies(peers []*peer, results map[string]map[int][]cell) error {
 		}
 		for _, p := range peers {
 			cells := results[p.name][size]
-			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%v\t%v\t%v\t%d MB\t%.2f\t%.2f\t%.2f\t\n", p.name, rate(p.name),
+			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%v\t%v\t%v\t%d MB\t%s\t%s\t%s\t\n", p.name, rate(p.name),
 				median(cells, func(c cell) float64 { return c.bytes }), cpu(p.name).Round(time.Microsecond),
 				median(cells, func(c cell) time.Duration { return c.p50 }).Round(10*time.Microsecond),
-				median(cells, func(c cell) time.Duration { return c.p99 }).Round(10*time.Microsecond),
-				p.peakRSS(), rate(p.name)/rate("goproxy"), rate(p.name)/rate("nethttp"), float64(cpu(p.name))/float64(cpu("nethttp")))
+				median(cells, func(c cell) time.Duration { return c.p99 }).Round(10*time.Microsecond), p.peakRSS(),
+				// The ratio of one round is free of the load that came and went between rounds.
+				ratio(cells, results["goproxy"][size], func(c cell) float64 { return c.rate }),
+				ratio(cells, results["nethttp"][size], func(c cell) float64 { return c.rate }),
+				ratio(cells, results["nethttp"][size], func(c cell) float64 { return float64(c.cpu) }))
 		}
 		fmt.Fprintln(w)
 	}
 	return w.Flush()
+}
+
+// ratio is the median of the ratios round by round.
+func ratio(cells, of []cell, f func(cell) float64) string {
+	var v []float64
+	for i := range of {
+		if d := f(of[i]); d > 0 {
+			v = append(v, f(cells[i])/d)
+		}
+	}
+	if len(v) == 0 {
+		return "-"
+	}
+	slices.Sort(v)
+	return strconv.FormatFloat(v[len(v)/2], 'f', 2, 64)
 }

@@ -26,12 +26,12 @@ import (
 
 // runRole runs one peer until ctx is done. Its first line of output is the
 // address that it listens on.
-func runRole(ctx context.Context, role, listen string) error {
+func runRole(ctx context.Context, role, listen string, h2 bool) error {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
-	h, err := roleHandler(role)
+	h, err := roleHandler(role, h2)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func runRole(ctx context.Context, role, listen string) error {
 		if err != nil {
 			return err
 		}
-		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}})
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: alpn(h2)})
 	}
 	srv := &http.Server{Handler: h}
 	context.AfterFunc(ctx, func() { srv.Close() })
@@ -53,7 +53,7 @@ func runRole(ctx context.Context, role, listen string) error {
 	return nil
 }
 
-func roleHandler(role string) (http.Handler, error) {
+func roleHandler(role string, h2 bool) (http.Handler, error) {
 	cert, err := selfSigned()
 	if err != nil {
 		return nil, err
@@ -66,16 +66,23 @@ func roleHandler(role string) (http.Handler, error) {
 	case "goproxy":
 		return stockGoproxy(cert), nil
 	case "nethttp":
-		return bareMITM(cert), nil
+		return bareMITM(cert, h2), nil
 	}
 	return nil, fmt.Errorf("no role %q", role)
 }
 
+func alpn(h2 bool) []string {
+	if h2 {
+		return []string{"h2"}
+	}
+	return []string{"http/1.1"}
+}
+
 // transport is what both MITM peers send requests on with.
-func transport() *http.Transport {
+func transport(h2 bool) *http.Transport {
 	return &http.Transport{
 		MaxIdleConns: 1024, MaxIdleConnsPerHost: 256, DisableCompression: true,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: protocols(h2),
 	}
 }
 
@@ -116,16 +123,16 @@ func tunnel() http.Handler {
 // stockGoproxy is goproxy's own MITM as it comes, but with a pooled transport.
 func stockGoproxy(ca tls.Certificate) http.Handler {
 	p := goproxy.NewProxyHttpServer()
-	p.Tr = transport()
+	p.Tr = transport(false)
 	action := &goproxy.ConnectAction{Action: goproxy.ConnectMitm, TLSConfig: goproxy.TLSConfigFromCA(&ca)}
 	p.OnRequest().HandleConnect(goproxy.FuncHttpsHandler(func(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) { return action, host }))
 	return p
 }
 
 // bareMITM is the least that a MITM on net/http does: no recording, no checks.
-func bareMITM(cert tls.Certificate) http.Handler {
-	tr := transport()
-	conf := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+func bareMITM(cert tls.Certificate, h2 bool) http.Handler {
+	tr := transport(h2)
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: alpn(h2)}
 	inner := make(chan net.Conn)
 	buffers := sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
