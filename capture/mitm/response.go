@@ -111,7 +111,14 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		b.ex.finish(b.resp, nil)
+		// An upstream that is told of the client's leaving may still answer, and its
+		// answer be read before the connection is closed. All of a body of known
+		// length has reached the client if its end comes by itself.
+		if b.ex.in.Context().Err() != nil && (n > 0 || b.length <= 0) {
+			b.ex.finish(b.resp, errClientGone)
+		} else {
+			b.ex.finish(b.resp, nil)
+		}
 	default:
 		b.ex.finish(b.resp, err)
 	}
