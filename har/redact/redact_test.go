@@ -210,7 +210,7 @@ func TestPaths(t *testing.T) {
 	f("$..password", "text/event-stream", "data: {\"password\":1}\n\n", "data: {\"password\":\"****\"}\n\n")
 	f("$..password", "application/x-www-form-urlencoded", `password=1&p={"password":2}&q={"password":"`, `password=****&p=%7B%22password%22%3A%22****%22%7D&q=%7B%22password%22%3A****`)
 	f("login.password", "text/xml", `<e:E><e:Body a="1"><login password="1"><u>2</u><password>3</password></login></e:Body></e:E>`, `<e:E><e:Body a="1"><login password="****"><u>2</u><password>****</password></login></e:Body></e:E>`)
-	f("$..password", "text/xml", `<r><password>secr`, `<r>****`)
+	f("$..password", "text/xml", `<r><password>secr`, `<r><password>****`)
 	f("$..password", "text/xml", `<r><password>sec</password><b c="1`, `<r><password>****</password>****`)
 	f("m.password", "multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=m\r\n\r\n{\"password\":1}\r\n--X\r\nX: y\r\n\r\nz", "--X\r\nContent-Disposition: form-data; name=m\r\n\r\n{\"password\":\"****\"}\r\n--X\r\nX: y\r\n\r\nz")
 	f("a", "application/javascript", `cb({"a":1,"b":2});`, `cb({"a":"****","b":2});`)

@@ -57,7 +57,7 @@ func (x *xmlRewriter) document() bool {
 			break
 		}
 		rest := x.s[x.i:]
-		ok := true
+		ok, before := true, x.out.Len()
 		switch {
 		case strings.HasPrefix(rest, "<!--"):
 			ok = x.aside("<!--", "-->", x.here().hide)
@@ -77,7 +77,8 @@ func (x *xmlRewriter) document() bool {
 		if !ok {
 			return false
 		}
-		if x.text == "" {
+		// Texts are left out: another one, or the mask, may follow.
+		if x.text == "" && x.out.Len() > before && !strings.HasPrefix(rest, "<![") {
 			x.safe = x.out.Len()
 		}
 	}
