@@ -20,8 +20,10 @@ func order() *har.Entry {
 		Request: har.Request{
 			Method: "POST", URL: "https://api.shop.example/shop/orders/48213?expand=items&limit=20",
 			Headers: []har.Header{
-				{Name: "Host", Value: "api.shop.example"}, {Name: "Content-Type", Value: "application/json"},
-				{Name: "Authorization", Value: "Bearer q7-demo"}, {Name: "Cookie", Value: "sid=abc; theme=dark"},
+				{Name: "Host", Value: "api.shop.example"},
+				{Name: "Content-Type", Value: "application/json"},
+				{Name: "Authorization", Value: "Bearer q7-demo"},
+				{Name: "Cookie", Value: "sid=abc; theme=dark"},
 			},
 			PostData: &har.PostData{MimeType: "application/json", Body: []byte(`{"coupon":"SPRING","lines":[{"sku":"A-1","qty":2}]}`)},
 		},

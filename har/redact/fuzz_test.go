@@ -20,16 +20,16 @@ var contentTypes = []string{
 func fuzz(t *testing.T, r *redact.Redactor, contentType string, body []byte) *har.Entry {
 	t.Helper()
 	e := &har.Entry{
-		Request:           har.Request{URL: "https://h/graph?" + string(bytes.ToValidUTF8(body, nil)), PostData: &har.PostData{MimeType: contentType, Body: bytes.Clone(body)}},
+		Request:           har.Request{URL: "https://h/graph/x?" + string(bytes.ToValidUTF8(body, nil)), PostData: &har.PostData{MimeType: contentType, Body: bytes.Clone(body)}},
 		Response:          har.Response{Headers: []har.Header{{Name: "content-type", Value: contentType}, {Name: "link", Value: string(body)}}, Content: har.Content{Body: bytes.Clone(body)}},
 		WebSocketMessages: []har.WebSocketMessage{{Opcode: 1, Data: bytes.Clone(body)}},
 	}
 	e.Request.Headers = []har.Header{{Name: "Cookie", Value: string(body)}}
-	r.Entry(e, "/STRING")
+	r.Entry(e, "/graph/STRING")
 	once := har.AppendEntry(nil, e)
 	checkShape(t, body, e.Request.PostData.Body)
 	checkShape(t, body, e.Response.Content.Body)
-	r.Entry(e, "/STRING")
+	r.Entry(e, "/graph/STRING")
 	if twice := har.AppendEntry(nil, e); !bytes.Equal(once, twice) {
 		t.Fatalf("%q of %q: not the same the second time:\n%s\n%s", contentType, body, once, twice)
 	}

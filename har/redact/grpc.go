@@ -15,6 +15,7 @@ import (
 const (
 	maxMessage      = 8 << 20 // after gzip
 	maxMessageDepth = 32
+	maxLength       = 1 << 30 // of a field
 )
 
 // grpc rewrites the messages of a gRPC body, each five bytes of flag and length
@@ -108,7 +109,7 @@ func (w *worker) protobuf(s string, depth int) (string, bool) {
 		out = append(out, b[:n]...)
 		b = b[n:]
 		sc := scope{key: "param_" + strconv.FormatUint(tag>>3, 10), states: w.root}
-		size := 0
+		var size int
 		switch tag & 7 {
 		case 0:
 			v, n := binary.Uvarint(b)
@@ -135,10 +136,10 @@ func (w *worker) protobuf(s string, depth int) (string, bool) {
 			}
 		case 2:
 			length, n := binary.Uvarint(b)
-			if n <= 0 || length > uint64(len(b)-n) {
+			if n <= 0 || length > maxLength || int(length) > len(b)-n {
 				return s, false
 			}
-			size = n + int(length) //nolint:gosec // within b
+			size = n + int(length)
 			v := w.bytesField(sc, string(b[n:size]), depth)
 			out = binary.AppendUvarint(out, uint64(len(v)))
 			out = append(out, v...)

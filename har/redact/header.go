@@ -89,7 +89,8 @@ func (w *worker) cookie(hide bool, name, v string) (string, bool) {
 // cookies, the URLs, and the elements of lists in it.
 func (w *worker) header(name, v string) (string, bool) {
 	changed := false
-	if w.r.types != nil && !w.masked(v) {
+	// Without its content type a body could not be read again.
+	if w.r.types != nil && !w.masked(v) && !strings.EqualFold(name, "content-type") {
 		if w.r.types(name, v) {
 			return w.mask(v), true
 		}

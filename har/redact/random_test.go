@@ -16,10 +16,7 @@ import (
 )
 
 // A maker makes random entries in which every value contains one of its secrets.
-type maker struct {
-	*rand.Rand
-	key bool // the values are members of name password, and secret only there
-}
+type maker struct{ *rand.Rand }
 
 const secretWord = "s3cr"
 

@@ -147,13 +147,15 @@ func (r *Redactor) Entry(e *har.Entry, template string) {
 
 // A worker is what one call of Entry needs.
 type worker struct {
-	r     *Redactor
-	mac   hash.Hash
-	sum   []byte
-	root  []uint64 // the states at the root of a document
-	arena []uint64 // the states of the levels below it
-	graph bool     // the URL is one of GraphQL
-	nest  int      // documents within documents
+	r       *Redactor
+	mac     hash.Hash
+	sum     []byte // of mac
+	token   [tokenBytes]byte
+	scratch []byte   // scratch
+	root    []uint64 // the states at the root of a document
+	arena   []uint64 // the states of the levels below it
+	graph   bool     // the URL is one of GraphQL
+	nest    int      // documents within documents
 }
 
 // maxNest bounds documents within strings of documents.
@@ -297,17 +299,16 @@ func (w *worker) optional(s string) string {
 
 // mask gives what stands for v, which is v itself if it already is that.
 func (w *worker) mask(v string) string {
-	if w.mac == nil || w.masked(v) {
-		if w.mac == nil {
-			return Mask
-		}
+	switch {
+	case w.mac == nil:
+		return Mask
+	case w.masked(v):
 		return v
 	}
-	var token [tokenBytes]byte
-	w.hash(v)
-	copy(token[:digestBytes], w.sum)
-	w.tag(token[:])
-	return tokenPrefix + encoding.EncodeToString(token[:])
+	copy(w.token[:], w.digest(v))
+	w.tag()
+	w.scratch = encoding.AppendEncode(append(w.scratch[:0], tokenPrefix...), w.token[:])
+	return string(w.scratch)
 }
 
 // A token is the beginning of the secret's HMAC, and a tag that tells it from
@@ -332,25 +333,24 @@ func (w *worker) masked(v string) bool {
 	if err != nil {
 		return false
 	}
-	var want [tokenBytes]byte
-	copy(want[:digestBytes], token)
-	w.tag(want[:])
-	return hmac.Equal(want[:], token)
+	copy(w.token[:], token)
+	w.tag()
+	return hmac.Equal(w.token[:], token)
 }
 
-func (w *worker) hash(v string) {
+// digest gives the HMAC of a text; it is overwritten by the next.
+func (w *worker) digest(v string) []byte {
 	w.mac.Reset()
 	_, _ = w.mac.Write(unsafe.Slice(unsafe.StringData(v), len(v))) //nolint:gosec // a hash only reads
 	w.sum = w.mac.Sum(w.sum[:0])
+	return w.sum
 }
 
-// tag completes a token.
-func (w *worker) tag(token []byte) {
-	w.mac.Reset()
-	_, _ = w.mac.Write([]byte("harken token\x00"))
-	_, _ = w.mac.Write(token[:digestBytes])
-	w.sum = w.mac.Sum(w.sum[:0])
-	copy(token[digestBytes:], w.sum)
+// tag completes the token that is being made.
+func (w *worker) tag() {
+	const domain = "harken token\x00"
+	w.scratch = append(append(w.scratch[:0], domain...), w.token[:digestBytes]...)
+	copy(w.token[digestBytes:], w.digest(view(w.scratch)))
 }
 
 // view gives b as a string that shares its memory: b is not written to.

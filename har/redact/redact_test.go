@@ -11,11 +11,11 @@ import (
 	"harken/har/redact"
 )
 
-func must(t testing.TB, c redact.Config) *redact.Redactor {
-	t.Helper()
+func must(tb testing.TB, c redact.Config) *redact.Redactor {
+	tb.Helper()
 	r, err := redact.New(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

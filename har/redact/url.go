@@ -3,6 +3,7 @@ package redact
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,9 @@ func (w *worker) url(s, template string, own bool) string {
 func (w *worker) path(s, template string) (string, bool) {
 	origin, path := "", s
 	changed := false
+	if !w.r.all && w.r.types == nil && len(w.r.query) == 0 && strings.IndexByte(s, '@') < 0 {
+		return s, false
+	}
 	if i := strings.Index(s, "://"); i > 0 {
 		n := strings.IndexByte(s[i+3:], '/')
 		if n < 0 {
@@ -62,6 +66,9 @@ func (w *worker) path(s, template string) (string, bool) {
 			authority = user + authority[at:]
 		}
 		origin, path = s[:i+3]+authority, s[i+3+n:]
+	}
+	if !w.r.all && w.r.types == nil && len(w.r.query) == 0 {
+		return origin + path, changed
 	}
 	hide := hidden(path, template)
 	n := 0
@@ -84,9 +91,6 @@ func (w *worker) path(s, template string) (string, bool) {
 
 // segment rewrites a segment and its parameters (";jsessionid=...").
 func (w *worker) segment(sc scope, seg string) (string, bool) {
-	if !w.r.all && w.r.types == nil && len(w.r.query) == 0 {
-		return seg, false
-	}
 	name, params, found := strings.Cut(seg, ";")
 	out, changed := name, false
 	if v, ok := w.text(sc, unescapePath(name)); ok {
@@ -117,12 +121,7 @@ func hidden(path, template string) func(i int, segment string) bool {
 	parts := strings.FieldsFunc(template, isSlash)
 	if len(strings.FieldsFunc(path, isSlash)) != len(parts) {
 		return func(_ int, segment string) bool {
-			for _, p := range parts {
-				if p == segment {
-					return false
-				}
-			}
-			return true
+			return !slices.Contains(parts, segment)
 		}
 	}
 	return func(i int, _ string) bool { return isPlaceholder(parts[i]) }
@@ -145,21 +144,21 @@ func (w *worker) query(s string, form bool) (string, bool) {
 		return s, false
 	}
 	var out strings.Builder
-	changed := false
-	for rest := s; ; {
-		pair, more, found := strings.Cut(rest, "&")
-		text, ok := w.pair(pair, form)
-		changed = changed || ok
-		out.WriteString(text)
-		if !found {
-			break
+	from := 0 // what is before it was copied
+	for at := 0; at <= len(s); {
+		pair, _, _ := strings.Cut(s[at:], "&")
+		end := at + len(pair)
+		if text, ok := w.pair(pair, form); ok {
+			out.WriteString(s[from:at])
+			out.WriteString(text)
+			from = end
 		}
-		out.WriteByte('&')
-		rest = more
+		at = end + 1
 	}
-	if !changed {
+	if out.Len() == 0 {
 		return s, false
 	}
+	out.WriteString(s[from:])
 	return out.String(), true
 }
 

@@ -57,7 +57,8 @@ func (x *xmlRewriter) document() bool {
 			break
 		}
 		rest := x.s[x.i:]
-		ok, before := true, x.out.Len()
+		before := x.out.Len()
+		var ok bool
 		switch {
 		case strings.HasPrefix(rest, "<!--"):
 			ok = x.aside("<!--", "-->", x.here().hide)
@@ -110,13 +111,14 @@ func (x *xmlRewriter) chars(s string, raw bool) bool {
 	}
 	if sc := x.here(); sc.hide {
 		if x.text == "" && !raw {
-			x.out.WriteString(s[:strings.Index(s, core)])
+			lead, _, _ := strings.Cut(s, core)
+			x.out.WriteString(lead)
 		}
 		x.text += v
 		return true
 	} else if out, ok := x.w.text(sc, v); ok {
-		from := strings.Index(s, core)
-		x.out.WriteString(s[:from] + xmlEscaper.Replace(out) + s[from+len(core):])
+		lead, trail, _ := strings.Cut(s, core)
+		x.out.WriteString(lead + xmlEscaper.Replace(out) + trail)
 		return true
 	}
 	if raw {
