@@ -93,24 +93,36 @@ func mediaType(contentType string) string {
 }
 
 func (w *worker) body(s, contentType string, response bool) (string, bool) {
-	switch kindOf(contentType) {
+	t := strings.TrimSpace(strings.TrimPrefix(s, "\uFEFF"))
+	if t == "" {
+		return s, false
+	}
+	k := kindOf(contentType)
+	if looksJSON(t) && k != kindLines {
+		k = kindPlain // whatever it says: errors come as JSON everywhere
+	}
+	switch k {
 	case kindGRPC:
 		if w.r.all {
 			return Mask, s != Mask
 		}
 		return w.grpc(s)
 	case kindLines:
+		j := rewriter{w: w, s: s}
+		if j.document(w.top()) && j.changed() {
+			return view(j.finish()), true
+		}
 		return w.lines(s)
 	case kindEvents:
 		return w.events(s)
 	case kindForm:
-		if strings.IndexByte(s, '=') >= 0 && !looksJSON(strings.TrimSpace(s)) {
+		if strings.IndexByte(s, '=') >= 0 {
 			return w.query(s, true)
 		}
 	case kindMultipart:
 		return w.multipart(s, contentType)
 	case kindXML:
-		if t := strings.TrimSpace(strings.TrimPrefix(s, "\uFEFF")); t != "" && t[0] == '<' {
+		if t[0] == '<' {
 			return w.xml(s)
 		}
 	case kindGraphQL:
@@ -178,8 +190,8 @@ func looksJSON(t string) bool {
 		return false
 	}
 	rest := strings.TrimLeft(t[1:], " \t\r\n")
-	if rest == "" {
-		return true
+	if rest == "" || strings.HasPrefix(rest, Mask) {
+		return true // it was cut, by others or here
 	}
 	if t[0] == '{' {
 		return rest[0] == '"' || rest[0] == '}'

@@ -10,40 +10,40 @@ type line struct{ text, end string }
 func (w *worker) events(s string) (string, bool) {
 	var out strings.Builder
 	var event []line
-	changed := false
-	for s != "" {
+	for rest := s; rest != ""; {
 		var l line
-		if i := strings.IndexAny(s, "\r\n"); i < 0 {
-			l.text, s = s, ""
+		if i := strings.IndexAny(rest, "\r\n"); i < 0 {
+			l.text, rest = rest, ""
 		} else {
 			n := 1
-			if strings.HasPrefix(s[i:], "\r\n") {
+			if strings.HasPrefix(rest[i:], "\r\n") {
 				n = 2
 			}
-			l.text, l.end, s = s[:i], s[i:i+n], s[i+n:]
+			l.text, l.end, rest = rest[:i], rest[i:i+n], rest[i+n:]
 		}
 		event = append(event, l)
-		if l.text == "" || s == "" {
-			changed = w.event(&out, event) || changed
+		if l.text == "" || rest == "" {
+			w.event(&out, event)
 			event = event[:0]
 		}
 	}
-	return out.String(), changed
+	return out.String(), out.String() != s
 }
 
 // event writes one event.
-func (w *worker) event(out *strings.Builder, event []line) (changed bool) {
+func (w *worker) event(out *strings.Builder, event []line) {
 	var data []string
-	last := line{}
 	for _, l := range event {
 		if v, ok := dataOf(l.text); ok {
-			data, last = append(data, v), l
+			data = append(data, v)
 		}
 	}
-	joined := strings.Join(data, "\n")
-	text, dataChanged := w.eventData(joined)
+	text, dataChanged := w.eventData(strings.Join(data, "\n"))
 	written := false
 	for _, l := range event {
+		if dataChanged && l.end == "\r" {
+			l.end = "\n" // lines go, and it might come to stand before a line feed
+		}
 		_, isData := dataOf(l.text)
 		switch {
 		case isData && !dataChanged:
@@ -55,14 +55,11 @@ func (w *worker) event(out *strings.Builder, event []line) (changed bool) {
 			if between == "" {
 				between = "\n"
 			}
-			out.WriteString("data: " + strings.ReplaceAll(text, "\n", between+"data: ") + last.end)
+			out.WriteString("data: " + strings.ReplaceAll(text, "\n", between+"data: ") + l.end)
 		default:
-			field, ok := w.eventField(l.text)
-			changed = changed || ok
-			out.WriteString(field + l.end)
+			out.WriteString(w.eventField(l.text) + l.end)
 		}
 	}
-	return changed || dataChanged
 }
 
 func dataOf(text string) (string, bool) {
@@ -82,24 +79,23 @@ func (w *worker) eventData(s string) (string, bool) {
 }
 
 // eventField rewrites a line that is not data.
-func (w *worker) eventField(text string) (string, bool) {
+func (w *worker) eventField(text string) string {
 	name, v, found := strings.Cut(text, ":")
 	v = strings.TrimPrefix(v, " ")
 	switch {
 	case text == "" || text == "data" || text == ":":
-		return text, false
+		return text
 	case name == "event" || name == "id":
 		sc := w.top()
 		sc.key = name
-		v, changed := w.text(sc, v)
-		if !changed {
-			return text, false
+		if v, changed := w.text(sc, v); changed {
+			return name + ": " + v
 		}
-		return name + ": " + v, true
+		return text
 	case !w.r.all || name == "retry" && found && isNumber(v):
-		return text, false
+		return text
 	}
-	return ":", true
+	return ":"
 }
 
 func isNumber(s string) bool {

@@ -27,8 +27,11 @@ func fuzz(t *testing.T, r *redact.Redactor, contentType string, body []byte) *ha
 	e.Request.Headers = []har.Header{{Name: "Cookie", Value: string(body)}}
 	r.Entry(e, "/graph/STRING")
 	once := har.AppendEntry(nil, e)
-	checkShape(t, body, e.Request.PostData.Body)
-	checkShape(t, body, e.Response.Content.Body)
+	clean := bytes.TrimSpace(body)
+	if strings.HasSuffix(contentType, "/json") || len(clean) > 0 && (clean[0] == '{' || clean[0] == '[') {
+		checkShape(t, body, e.Request.PostData.Body)
+		checkShape(t, body, e.Response.Content.Body)
+	}
 	r.Entry(e, "/graph/STRING")
 	if twice := har.AppendEntry(nil, e); !bytes.Equal(once, twice) {
 		t.Fatalf("%q of %q: not the same the second time:\n%s\n%s", contentType, body, once, twice)

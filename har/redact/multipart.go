@@ -13,7 +13,7 @@ func (w *worker) multipart(s, contentType string) (string, bool) {
 	_, params, err := mime.ParseMediaType(contentType)
 	boundary := params["boundary"]
 	if err != nil || boundary == "" || !strings.Contains(s, "--"+boundary) {
-		if strings.IndexByte(s, '=') >= 0 && !looksJSON(strings.TrimSpace(s)) {
+		if strings.IndexByte(s, '=') >= 0 {
 			return w.query(s, true) // a form that says it is another
 		}
 		return w.plain(s, contentType, false)
