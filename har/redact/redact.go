@@ -162,7 +162,7 @@ type worker struct {
 const maxNest = 4
 
 func (w *worker) entry(e *har.Entry, template string) {
-	w.nest = 0
+	w.nest, w.arena = 0, w.arena[:0] // also after a panic of Config.Types
 	base, _, _ := strings.Cut(e.Request.URL, "?")
 	w.graph = strings.Contains(base, "graph")
 	all := w.r.all
