@@ -289,7 +289,8 @@ func TestTypesInEveryBody(t *testing.T) {
 		ct, in := m.body()
 		e := &har.Entry{Request: har.Request{URL: "https://h/graphql", PostData: &har.PostData{MimeType: ct, Body: []byte(in)}}}
 		nothing.Entry(e, "")
-		if got := string(e.Request.PostData.Body); got != in && json.Valid([]byte(in)) {
+		broken := ct == "application/x-ndjson" || ct == "application/json" && !json.Valid([]byte(in))
+		if got := string(e.Request.PostData.Body); got != in && !broken {
 			t.Fatalf("seed %d: %s changed:\n%s\n%s", seed, ct, in, got)
 		}
 		if ct == "application/octet-stream" || ct == "text/html" {

@@ -3,6 +3,10 @@
 // and in WebSocket messages. It rewrites the text around what it replaces as it
 // was: order, spacing and numbers stay, and so do all names.
 //
+// What begins as JSON, XML or gRPC and cannot be read to its end, often because
+// the body was cut, is kept up to there, and a mask stands for the rest: secrets
+// may be in it.
+//
 // It does not look for secrets within plain text, in names of members, or in
 // what is encoded beyond these forms (base64, files), and it leaves the sizes of
 // an entry, content.size and the header content-length among them, as they are:
