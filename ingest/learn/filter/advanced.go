@@ -114,7 +114,7 @@ func ParseAdvanced(doc []byte) (*Advanced, error) {
 		case "execute":
 			a.edits, err = c.execute(n)
 		default:
-			err = n.fail("unknown, want id, filter and execute")
+			err = n.failName("unknown, want id, filter and execute")
 		}
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,7 +146,7 @@ func (c *advancedCompiler) member(name string, n *node) (condition, error) {
 	}
 	f := fieldByName(name)
 	if f == noField {
-		return condition{}, n.fail("unknown, want url, method, host, source, response_code, request_headers, response_headers, " +
+		return condition{}, n.failName("unknown, want url, method, host, source, response_code, request_headers, response_headers, " +
 			"query_param, request_payload, response_payload, and, or, not")
 	}
 	return c.fieldCondition(f, n)
@@ -228,7 +229,7 @@ func (c *advancedCompiler) fieldMember(f fieldName, name string, n *node) (condi
 		return condition{kind: condNot, subs: []condition{sub}}, err
 	case "for_one", "for_all":
 		if !f.pairs() {
-			return condition{}, n.fail("this field is one text, %s is for headers, query_param and payloads", name)
+			return condition{}, n.failName("this field is one text, %s is for headers, query_param and payloads", name)
 		}
 		kind := condOne
 		if name == "for_all" {
@@ -242,7 +243,7 @@ func (c *advancedCompiler) fieldMember(f fieldName, name string, n *node) (condi
 		}
 	}
 	if !f.text() {
-		return condition{}, n.fail("want for_one, for_all or length: the field has many values")
+		return condition{}, n.failName("want for_one, for_all or length: the field has many values")
 	}
 	t, err := c.test(name, n)
 	return condition{kind: condField, field: f, test: &t}, err
@@ -265,7 +266,7 @@ func (c *advancedCompiler) pairCondition(f fieldName, kind condKind, n *node) (c
 		case "value":
 			out.test = t
 		default:
-			return out, n.items[i].fail("unknown, want key and value")
+			return out, n.items[i].failName("unknown, want key and value")
 		}
 	}
 	return out, nil
@@ -327,7 +328,9 @@ func (c *advancedCompiler) test(name string, n *node) (textTest, error) {
 		t.texts, err = parts(n)
 	case "regex", "not_regex":
 		t.kind, negate = testRegex, name == "not_regex"
-		t.regexps, err = c.expressions(n)
+		if t.regexps, err = c.expressions(n); slices.ContainsFunc(t.regexps, always) {
+			t.kind, t.regexps = testAnd, nil
+		}
 	case "gt", "gte", "lt", "lte":
 		t.kind = map[string]testKind{"gt": testGT, "gte": testGTE, "lt": testLT, "lte": testLTE}[name]
 		t.number, err = number(n)
@@ -337,7 +340,7 @@ func (c *advancedCompiler) test(name string, n *node) (textTest, error) {
 			t = textTest{kind: testLength, subs: []textTest{*sub}}
 		}
 	default:
-		err = n.fail("unknown test, want eq, neq, contains_either, contains_all, not_contains, regex, not_regex, gt, gte, lt, lte, length, and, or, not")
+		err = n.failName("unknown test, want eq, neq, contains_either, contains_all, not_contains, regex, not_regex, gt, gte, lt, lte, length, and, or, not")
 	}
 	if negate {
 		t = textTest{kind: testNot, subs: []textTest{t}}
@@ -436,6 +439,22 @@ func (c *advancedCompiler) expression(n *node) (*regexp.Regexp, error) {
 		return nil, n.fail("%s", err)
 	}
 	return re, nil
+}
+
+// always reports whether an expression is found in every text, as .* is: it
+// matches the empty text, and nothing in it asks for a place.
+func always(re *regexp.Regexp) bool {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	return err == nil && re.MatchString("") && !hasPlace(tree)
+}
+
+func hasPlace(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	default:
+		return slices.ContainsFunc(re.Sub, hasPlace)
+	}
 }
 
 func number(n *node) (float64, error) {

@@ -64,7 +64,7 @@ func requestSteps(n *node) (*node, error) {
 	if n.kind == mapNode {
 		for i := range n.keys {
 			if k := n.keys[i].text; k != "type" && k != "requests" {
-				return nil, n.items[i].fail("unknown, want type and requests")
+				return nil, n.items[i].failName("unknown, want type and requests")
 			}
 		}
 		if t := n.get("type"); t != nil && t.text != "single" {
@@ -80,7 +80,7 @@ func requestSteps(n *node) (*node, error) {
 		request := &requests.items[0]
 		for i := range request.keys {
 			if request.keys[i].text != "req" {
-				return nil, request.items[i].fail("not supported, want req")
+				return nil, request.items[i].failName("not supported, want req")
 			}
 		}
 		if n = request.get("req"); n == nil {
@@ -124,7 +124,7 @@ func (c *advancedCompiler) edit(name string, n *node) ([]edit, error) {
 		e, err := c.replacement(edit{kind: replaceBody}, n)
 		return []edit{e}, err
 	}
-	return nil, n.fail("%.40q is not supported, want add_header, modify_header, delete_header, modify_url or replace_body", name)
+	return nil, n.failName("%.40q is not supported, want add_header, modify_header, delete_header, modify_url or replace_body", name)
 }
 
 func (c *advancedCompiler) headerEdits(kind editKind, n *node) ([]edit, error) {

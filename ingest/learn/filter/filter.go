@@ -97,12 +97,16 @@ func (f *Filter) Keep(e *har.Entry, source string) (keep bool, rule string) {
 		f = plain
 	}
 	live := isLive(source)
+	host := ""
+	if len(f.payloads) > 0 || live && len(f.allowHosts)+len(f.denyHosts) > 0 {
+		host = f.host(e)
+	}
 	if live {
-		if rule := f.capture(e); rule != "" {
+		if rule := f.capture(e, host); rule != "" {
 			return false, rule
 		}
 	}
-	if len(f.payloads) > 0 && f.isDefaultPayload(e) {
+	if len(f.payloads) > 0 && f.isDefaultPayload(e, host) {
 		return false, DefaultPayload
 	}
 	status := e.Response.Status
@@ -141,15 +145,12 @@ func isLive(source string) bool {
 
 // capture applies the rules that say which traffic is looked at, in the order of
 // what they cost.
-func (f *Filter) capture(e *har.Entry) (rule string) {
+func (f *Filter) capture(e *har.Entry, host string) (rule string) {
 	if len(f.headers) > 0 && !f.headerAllowed(e) {
 		return HeaderAllow
 	}
-	if len(f.allowHosts)+len(f.denyHosts) > 0 {
-		host := f.host(e)
-		if matchHost(f.denyHosts, host) || len(f.allowHosts) > 0 && !matchHost(f.allowHosts, host) {
-			return Host
-		}
+	if matchHost(f.denyHosts, host) || len(f.allowHosts) > 0 && !matchHost(f.allowHosts, host) {
+		return Host
 	}
 	if len(f.denyPaths) > 0 {
 		path := target(e.Request.URL)

@@ -76,11 +76,10 @@ func target(url string) string {
 	return "/"
 }
 
-// isDefaultPayload reports whether the response is one that its host gives for
+// isDefaultPayload reports whether the response is one that the host gives for
 // everything.
-func (f *Filter) isDefaultPayload(e *har.Entry) bool {
+func (f *Filter) isDefaultPayload(e *har.Entry, host string) bool {
 	var lower [255]byte
-	host := f.host(e)
 	if len(host) > len(lower) {
 		return false
 	}

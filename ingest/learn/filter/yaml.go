@@ -59,6 +59,16 @@ type node struct {
 	keys      []node // of a map, scalars
 	field     string
 	line, col int
+	name      *node // the key of a member
+}
+
+// failName is fail with the place of the name of a member.
+func (n *node) failName(format string, args ...any) error {
+	at := *n
+	if n.name != nil {
+		at.line, at.col = n.name.line, n.name.col
+	}
+	return at.fail(format, args...)
 }
 
 func (n *node) fail(format string, args ...any) error {
@@ -241,6 +251,7 @@ func (c *converter) member(m *node, n *ast.MappingValueNode, depth int) error {
 	if value.line == 0 || value.kind == nullNode {
 		value.line, value.col = key.line, key.col
 	}
+	value.name = &key
 	m.keys, m.items = append(m.keys, key), append(m.items, value)
 	return nil
 }
