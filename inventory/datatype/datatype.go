@@ -1,6 +1,7 @@
 // Package datatype names the type of a value (EMAIL, INTEGER_32, JWT) and says
-// which types are sensitive at which place. It looks at single values; it does
-// not know parameters, and keeps nothing.
+// which types are sensitive at which place: by the built-in types, and by what
+// users define, of types and of ways to authenticate. It looks at single values;
+// it does not know parameters, and keeps nothing.
 package datatype
 
 import "slices"
@@ -72,6 +73,16 @@ func (p Position) String() string {
 	return "UNKNOWN"
 }
 
+// ParsePosition gives the position of a published name.
+func ParsePosition(s string) (Position, bool) {
+	for p := RequestHeader; p <= ResponsePayload; p++ {
+		if p.String() == s {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
 // A Type describes a type of values.
 type Type struct {
 	Name  Name
@@ -81,7 +92,9 @@ type Type struct {
 	SensitiveAlways    bool
 	SensitivePositions []Position
 	Categories         []string // "PII", "FINANCIAL", ...; empty for plain types
-	Priority           string   // "HIGH", "MEDIUM", "LOW"; empty for plain types
+	Priority           string   // "CRITICAL", "HIGH", "MEDIUM", "LOW"; empty for plain types
+	Redacted           bool     // values are replaced before they are stored
+	Inactive           bool     // not looked for
 }
 
 // Sensitive reports whether a value of the type is sensitive at p.
