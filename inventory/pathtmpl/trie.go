@@ -81,6 +81,8 @@ type walk struct {
 	// covers is the entry for which a wider template is looked for; nil when a
 	// path is looked for.
 	covers *entry
+	// pass may widen a template to cover it; nil outside of Merge.
+	pass *pass
 }
 
 const computed = 1 << 7
@@ -90,7 +92,7 @@ const computed = 1 << 7
 // find is the one that wins.
 func (w *walk) find(n *node, rest string, i int) *entry {
 	if rest == "" {
-		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) {
+		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) && !w.pass.widen(n.tmpl, w.covers) {
 			return nil
 		}
 		return n.tmpl
@@ -167,7 +169,7 @@ func (o *Options) covers(t, e *entry) bool {
 	}
 	w := walk{opt: o}
 	text, raw, form := rest(t.url), rest(e.url), rest(e.formText())
-	for text != "" && raw != "" && form != "" {
+	for i := 0; text != "" && raw != "" && form != ""; i++ {
 		var want, got, kind string
 		want, text, _ = strings.Cut(text, "/")
 		got, raw, _ = strings.Cut(raw, "/")
@@ -179,7 +181,7 @@ func (o *Options) covers(t, e *entry) bool {
 				return false
 			}
 		case q == p:
-		case q >= 0 && (wide && p == phString || p == phVersioned && q > p || p == phString && q == phLocale):
+		case q >= 0 && (p == phString && (wide || e.template && q < phVersioned && t.wide&(1<<i) != 0) || p == phVersioned && q > p || p == phString && q == phLocale):
 		case q >= 0 || w.accepted(got)&(1<<p) == 0:
 			return false
 		}
