@@ -76,10 +76,11 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 //     have it; so do templates that a wider one makes needless. What is pinned
 //     stays.
 //
-// With one Shape for each URL the result does not depend on the order in which
-// URLs came nor on when Merge is called, as long as no bound is met: of the set,
-// 64 distinct shapes among the look-alikes, 128 paths that a template
-// remembers as look-alikes of others.
+// The result does not depend on the order in which URLs came nor on when Merge is
+// called, if the Shape of a URL is always the same, and that of a template similar
+// to those of its URLs, and as long as no bound is met: of the set, 64 distinct
+// shapes among the look-alikes, 128 paths that a template remembers as
+// look-alikes of others.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	var out []Absorption
 	limit := cmp.Or(max(opt.Limit, 0), s.waiting)

@@ -2,7 +2,6 @@ package pathtmpl
 
 import (
 	"slices"
-	"strings"
 )
 
 // A move is the absorption of an entry.
@@ -85,7 +84,7 @@ func (p *pass) cover(e *entry) *entry {
 	return w.find(&p.m.root, rest(e.url), 0)
 }
 
-// widen has a learned template cover another one that differs from it only in
+// widen has a learned template cover another one that it does not cover only for
 // having INTEGER, FLOAT or OBJECT_ID where it has STRING, if their shapes are
 // similar and it had eleven values there: of short hashes some have digits only.
 // From then on it takes such values itself.
@@ -93,39 +92,24 @@ func (p *pass) widen(t, e *entry) bool {
 	if p == nil || p.opt.Shape == nil || t == e || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
 		return false
 	}
-	var wide uint64
-	n := 0
-	text, form := rest(t.url), rest(e.url)
-	for i := 0; text != "" && form != ""; i++ {
-		var want, got string
-		want, text, _ = strings.Cut(text, "/")
-		got, form, _ = strings.Cut(form, "/")
-		a, b := placeholderOf(want), placeholderOf(got)
-		switch {
-		case a == phString && b >= 0 && b < phVersioned:
-			v := &t.ev.values[n]
-			if v.sketch == nil && len(v.exact) < lookAlikes {
-				return false
-			}
-			wide |= 1 << i
-		case want != got && !(a == phString && b == phLocale):
-			return false
-		}
-		if a >= 0 {
-			n++
-		}
+	wide, ok := p.Set.opt.lacks(t, e)
+	if !ok {
+		return false
 	}
-	if text != "" || form != "" || wide == 0 {
+	n, few := 0, false
+	Params(t.url, t.url, func(index int, _, _ string) {
+		few = few || wide&(1<<index) != 0 && !t.ev.values[n].many()
+		n++
+	})
+	if few {
 		return false
 	}
 	mine, its := p.shape(t), p.shape(e)
 	if mine == nil || its == nil || !mine.Similar(*its) {
 		return false
 	}
-	if t.wide|wide != t.wide {
-		t.wide |= wide
-		p.affectGroup(t)
-	}
+	t.wide |= wide
+	p.affectGroup(t)
 	return true
 }
 

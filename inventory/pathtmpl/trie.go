@@ -160,8 +160,15 @@ const anything = 1<<phVersioned | 1<<phLocale | 1<<phString
 // template whose rule is not known, but only static paths. They are themselves
 // covered by nothing.
 func (o *Options) covers(t, e *entry) bool {
+	missing, ok := o.lacks(t, e)
+	return ok && missing == 0
+}
+
+// lacks gives the segments, as bits, where t would have to be wide to cover e; not
+// ok if that would not help.
+func (o *Options) lacks(t, e *entry) (missing uint64, ok bool) {
 	if t == e || e.rule.given() {
-		return false
+		return 0, false
 	}
 	wide := t.rule.given() || t.rule == 0 && !e.template
 	if t.rule.given() && e.template && !e.rule.learned() {
@@ -178,15 +185,16 @@ func (o *Options) covers(t, e *entry) bool {
 		switch {
 		case p < 0:
 			if want != got {
-				return false
+				return 0, false
 			}
-		case q == p:
-		case q >= 0 && (p == phString && (wide || e.template && q < phVersioned && t.wide&(1<<i) != 0) || p == phVersioned && q > p || p == phString && q == phLocale):
+		case q == p, q >= 0 && (p == phString && (wide || q == phLocale) || p == phVersioned && q > p):
+		case q >= 0 && q < phVersioned && p == phString && e.template:
+			missing |= 1 << i &^ t.wide
 		case q >= 0 || w.accepted(got)&(1<<p) == 0:
-			return false
+			return 0, false
 		}
 	}
-	return text == "" && raw == "" && form == ""
+	return missing, text == "" && raw == "" && form == ""
 }
 
 func rest(url string) string { return strings.TrimPrefix(url, "/") }
