@@ -75,8 +75,8 @@ func (s *Set) Explain(method, path string) Explanation {
 	var e *entry
 	if m != nil {
 		e = s.match(m, path)
-		if e != nil && e.template && changed && e.rule.learned() && s.opt.narrower(e, path) {
-			e = m.lookup(p)
+		if e != nil && e.template {
+			e = s.taker(m, e, path)
 		}
 	}
 	if e == nil {

@@ -229,13 +229,9 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 			if !e.template {
 				return e.url, false, false
 			}
-			if !e.rule.learned() || !s.opt.narrower(e, path) {
-				s.observe(m, e, path)
-				return e.url, true, false
-			}
-			if p, _, _ := parameterize(path, &s.opt); m.isBlocked(p) {
-				s.observe(m, e, path)
-				return e.url, true, false
+			if t := s.taker(m, e, path); t != nil {
+				s.observe(m, t, path)
+				return t.url, true, false
 			}
 		}
 	}
@@ -254,6 +250,24 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 		}
 	}
 	return url, isTemplate, isNew
+}
+
+// taker gives the template that takes a path which e is the first to match: e, or
+// another one if e is learned and the rules for single segments make something
+// more specific of the path; nil if that is to be a template of its own.
+func (s *Set) taker(m *methodSet, e *entry, path string) *entry {
+	if !e.rule.learned() || !s.opt.narrower(e, path) {
+		return e
+	}
+	url, rule, _ := parameterize(path, &s.opt)
+	if m.isBlocked(url) {
+		return e
+	}
+	if known := m.lookup(url); known != nil {
+		return known
+	}
+	w := walk{opt: &s.opt, steps: maxSteps, covers: &entry{url: url, rule: rule, template: true}}
+	return w.find(&m.root, rest(url), 0)
 }
 
 // observe keeps what a path says about the template that it belongs to.
