@@ -115,7 +115,7 @@ func FuzzMerge(f *testing.F) {
 
 // FromBraces gives a normalized path without braces that it understood.
 func FuzzFromBraces(f *testing.F) {
-	for _, s := range []string{"/pets/{id}", "/a/:b/<int:c>", "/{x:[^/?#]+}//y?z", "{", "}", "/<>", "/{}{", "/{a/b}/{c"} {
+	for _, s := range []string{"/pets/{id}", "/a/:b/<int:c>", "/{x:[^/?#]+}//y?z", "{", "}", "/<>", "\xbe{", "\x00{/}", "/{}{", "/{a/b}/{c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
