@@ -51,6 +51,7 @@ type entry struct {
 	queued   bool
 	indexed  bool
 	stiff    bool // counted in group.stiff
+	narrow   bool // counted in group.narrow
 	open     bool // a template with opaque literals, which may yet become placeholders
 	locale   bool // a template with LOCALE, which may yet become STRING
 }

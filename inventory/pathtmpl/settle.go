@@ -11,6 +11,10 @@ type move struct{ e, into *entry }
 func (p *pass) settle() {
 	x := &p.m.index
 	for _, g := range x.stale {
+		if !g.due() {
+			x.deferred = append(x.deferred, g)
+			continue
+		}
 		g.stale = false
 		g.clean()
 		p.affected = append(p.affected, g.entries...)
@@ -129,6 +133,9 @@ func (p *pass) retire(e, t *entry) {
 	if g := x.groups[key]; g != nil {
 		if e.stiff {
 			g.stiff--
+		}
+		if e.narrow {
+			g.narrow--
 		}
 		if g.gone++; g.gone > len(g.entries)/2 {
 			g.clean()
