@@ -83,6 +83,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // look-alikes of others. A set of MaxBytes
 // finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
+	if s.shapes.bytes > s.maxBytes()/8 {
+		s.bytes -= s.shapes.forget()
+	}
 	var out []Absorption
 	limit := cmp.Or(max(opt.Limit, 0), s.waiting)
 	for method, m := range s.methods {

@@ -68,7 +68,7 @@ const (
 // The bounds of a Set whose Options name none.
 const (
 	defaultMaxURLs  = 100_000
-	defaultMaxBytes = 32 << 20
+	defaultMaxBytes = 64 << 20
 )
 
 // NewSet makes an empty Set. The zero Set is one with zero Options.
