@@ -80,8 +80,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // called, if the Shape of a URL is always the same, and that of a template similar
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
-// look-alikes of others. A set of MaxBytes
-// finds no new look-alikes.
+// look-alikes of others. In paths of three and more ids of mixed kinds it may, once
+// in thousands of paths, matter for which templates of numbers become part of one
+// with STRING. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()

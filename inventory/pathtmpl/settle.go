@@ -93,7 +93,9 @@ func (p *pass) cover(e *entry) *entry {
 // similar and it had eleven values there: of short hashes some have digits only.
 // From then on it takes such values itself.
 func (p *pass) widen(t, e *entry) bool {
-	if p == nil || p.opt.Shape == nil || t == e || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
+	// A template with LOCALE may still give way to one with STRING there, which
+	// decides then.
+	if p == nil || p.opt.Shape == nil || t == e || t.locale || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
 		return false
 	}
 	wide, ok := p.Set.opt.lacks(t, e)
