@@ -30,6 +30,10 @@ type Endpoint struct {
 	Origins       []string         // distinct scheme://authority, sorted, at most MaxOrigins
 	Params        []Param          // sorted by key; nil where a listing leaves them out
 	Description   string           // set by people, never by learning
+	Traffic       []TrafficCount   // by start and status; nil where a listing leaves it out
+	// When a member of AuthTypes and of ResponseCodes was first seen, in Unix
+	// seconds, by its index there. Nil, or 0, is as long as the endpoint.
+	AuthSeen, CodeSeen []int64
 }
 
 // Bounds of an Endpoint. A set that is full keeps its smallest members, and an

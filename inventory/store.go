@@ -49,9 +49,11 @@ const DroppedNoCollection = "collection-deleted"
 
 // An AccountUpdate is the part of an Update that belongs to one account.
 type AccountUpdate struct {
-	Endpoints []Endpoint       // observations, each key once
-	Samples   []Sample         // oldest first, each of an endpoint in Endpoints
-	Dropped   map[string]int64 // records that filters dropped, by rule
+	Endpoints []Endpoint        // observations, each key once
+	Samples   []Sample          // oldest first, each of an endpoint in Endpoints
+	Dropped   map[string]int64  // records that filters dropped, by rule
+	Sensitive []SensitiveSample // oldest first, each of an endpoint in Endpoints
+	Drops     []Drop            // counts to add, each rule and host once
 }
 
 // A Store is the data of one account. Errors of kind fault.NotFound say that
