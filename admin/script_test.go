@@ -101,7 +101,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		return nil, err
 	}
 	cfg := admin.Config{
-		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
+		Stores: &fullStores{Stores: db, full: map[int32]*fullStore{}}, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
