@@ -263,6 +263,8 @@ func absent(v reflect.Value) bool {
 		return !p.Set
 	case *Bool:
 		return !p.Set
+	case *Text:
+		return !p.Set
 	default:
 		return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() != reflect.Slice && v.IsZero()
 	}

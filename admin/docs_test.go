@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -102,6 +103,16 @@ func typeName(t reflect.Type) string {
 		return "boolean"
 	case reflect.TypeFor[Ints]():
 		return "list of integers"
+	case reflect.TypeFor[Refs]():
+		return "list of {id}"
+	case reflect.TypeFor[Strings]():
+		return "list of strings"
+	case reflect.TypeFor[Text]():
+		return "string"
+	case reflect.TypeFor[Tags]():
+		return "list of {keyName, value}"
+	case reflect.TypeFor[APIs]():
+		return "list of {apiCollectionId, url, method}"
 	case reflect.TypeFor[Document]():
 		return "document"
 	}
@@ -129,6 +140,9 @@ func shape(t reflect.Type, indent string) string {
 	case reflect.Pointer:
 		return shape(t.Elem(), indent)
 	case reflect.Slice:
+		if t == reflect.TypeFor[json.RawMessage]() {
+			return "JSON"
+		}
 		return "[" + shape(t.Elem(), indent) + "]"
 	case reflect.Map:
 		return "{key: " + shape(t.Elem(), indent) + "}"

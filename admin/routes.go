@@ -15,6 +15,17 @@ var routes = []route{
 	// Collections.
 	{"createCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).createCollection)},
 	{"getAllCollections", needs(auth.APICollections, auth.Read), post((*API).getAllCollections)},
+	{"getAllCollectionsBasic", needs(auth.APICollections, auth.Read), post((*API).getAllCollectionsBasic)},
+	{"getCollection", needs(auth.APICollections, auth.Read), post((*API).getCollection)},
+	{"saveCollectionDescription", needs(auth.UserActions, auth.ReadWrite), post((*API).saveCollectionDescription)},
+	{"editCollectionName", needs(auth.APICollections, auth.ReadWrite), post((*API).editCollectionName)},
+	{"updateEnvType", needs(auth.APICollections, auth.ReadWrite), post((*API).updateEnvType)},
+	{"toggleCollectionsOutOfTestScope", needs(auth.APICollections, auth.ReadWrite), post((*API).toggleTestScope)},
+	{"deactivateCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).deactivateCollections)},
+	{"activateCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).activateCollections)},
+	{"deleteMultipleCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteCollections)},
+	{"deleteCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteCollection)},
+	{"redactCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).redactCollection)},
 
 	// Endpoints.
 	{"fetchCollectionWiseApiEndpoints", needs(auth.APICollections, auth.Read), post((*API).fetchCollectionEndpoints)},
