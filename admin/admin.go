@@ -82,10 +82,11 @@ type Records interface {
 
 // An API serves the control API and the page.
 type API struct {
-	cfg    Config
-	log    *slog.Logger
-	hasher *auth.Hasher
-	logins *limiter
+	cfg      Config
+	log      *slog.Logger
+	hasher   *auth.Hasher
+	logins   *limiter
+	compiled typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
@@ -123,7 +124,8 @@ func New(cfg Config) (*API, error) {
 	}
 	return &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
-		logins: newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
-		memory: semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
+		compiled: typeCache{accounts: map[int32]cachedTypes{}},
+		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
+		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}, nil
 }

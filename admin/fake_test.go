@@ -272,7 +272,9 @@ func (f *fullStore) CollectionTraffic(context.Context, []int32) ([]inventory.Tra
 	return nil, nil
 }
 
-func (f *fullStore) Drops(context.Context) ([]inventory.Drop, error) { return slices.Clone(f.drops), nil }
+func (f *fullStore) Drops(context.Context) ([]inventory.Drop, error) {
+	return slices.Clone(f.drops), nil
+}
 
 func (f *fullStore) SensitiveSamples(_ context.Context, k inventory.EndpointKey) ([]inventory.SensitiveSample, error) {
 	return f.sens[k], nil

@@ -32,7 +32,22 @@ var routes = []route{
 	{"fetchApiInfosForCollection", needs(auth.APICollections, auth.Read), post((*API).fetchAPIInfos)},
 	{"loadParamsOfEndpoint", needs(auth.APICollections, auth.Read), post((*API).loadParams)},
 	{"fetchSampleData", needs(auth.SampleData, auth.Read), post((*API).fetchSamples)},
+	{"fetchSensitiveSampleData", needs(auth.SampleData, auth.Read), post((*API).fetchSensitiveSamples)},
+	{"fetchApiInfosFromSTIs", needs(auth.APICollections, auth.Read), post((*API).fetchFromParams)},
+	{"fetchEndpointsCount", needs(auth.APICollections, auth.Read), post((*API).fetchEndpointsCount)},
+	{"fetchChanges", needs(auth.APICollections, auth.Read), post((*API).fetchChanges)},
+	{"saveEndpointDescription", needs(auth.UserActions, auth.ReadWrite), post((*API).saveEndpointDescription)},
+	{"deleteApis", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteAPIs)},
 	{"records.har", needs(auth.SampleData, auth.Read), download((*API).recordsHAR)},
+
+	// Sensitive data.
+	{"loadSensitiveParameters", needs(auth.SensitiveData, auth.Read), post((*API).loadSensitive)},
+	{"addSensitiveField", needs(auth.SensitiveData, auth.ReadWrite), post((*API).addSensitiveField)},
+	{"resetSensitive", needs(auth.SensitiveData, auth.ReadWrite), post((*API).resetSensitive)},
+	{"listAllSensitiveFields", needs(auth.SensitiveData, auth.Read), post((*API).listSensitiveFields)},
+
+	// Traffic filters.
+	{"fetchDroppedTraffic", needs(auth.TrafficFilters, auth.Read), post((*API).fetchDropped)},
 
 	// Imports.
 	{"uploadHar", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).uploadHAR))},

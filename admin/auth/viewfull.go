@@ -13,7 +13,9 @@ import (
 var errWhole = fault.New(fault.Denied, "this is for the whole account, of which only some collections are visible")
 
 // Settings are those of the account: they name hosts and addresses at most.
-func (l *limited) Settings(ctx context.Context) (inventory.Settings, error) { return l.all.Settings(ctx) }
+func (l *limited) Settings(ctx context.Context) (inventory.Settings, error) {
+	return l.all.Settings(ctx)
+}
 
 func (l *limited) PutSettings(context.Context, inventory.Settings) (inventory.Settings, error) {
 	return inventory.Settings{}, errWhole
