@@ -72,6 +72,16 @@ func (p Position) String() string {
 	return "UNKNOWN"
 }
 
+// ParsePosition gives the position of a published name.
+func ParsePosition(s string) (Position, bool) {
+	for p := RequestHeader; p <= ResponsePayload; p++ {
+		if p.String() == s {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
 // A Type describes a type of values.
 type Type struct {
 	Name  Name
@@ -81,7 +91,9 @@ type Type struct {
 	SensitiveAlways    bool
 	SensitivePositions []Position
 	Categories         []string // "PII", "FINANCIAL", ...; empty for plain types
-	Priority           string   // "HIGH", "MEDIUM", "LOW"; empty for plain types
+	Priority           string   // "CRITICAL", "HIGH", "MEDIUM", "LOW"; empty for plain types
+	Redacted           bool     // values are replaced before they are stored
+	Inactive           bool     // not looked for
 }
 
 // Sensitive reports whether a value of the type is sensitive at p.

@@ -11,26 +11,93 @@ import (
 // GENERIC.
 const MaxValue = 4 << 10
 
-// A Detector names the types of values. The zero value knows the built-in types.
-// It is safe for concurrent use and must not be copied after first use.
+// A Detector names the types of values. The zero value knows the built-in types;
+// Compile makes one that also knows those of users. It is safe for concurrent use
+// and must not be copied after first use.
 type Detector struct {
+	rules  *rules // nil in the zero value
 	phones phoneCache
 }
 
-// Text names the type of a text value of the parameter key. It looks at the
-// first MaxValue bytes.
-func (d *Detector) Text(_, value string) Name { return ofText(value, &d.phones) }
+// Text names the type of a text value of the parameter key: the first custom type
+// that fits, else a built-in type whose detector a user replaced, else what OfText
+// says. Rules look at Key(key). It looks at the first MaxValue bytes of the value,
+// and where these are not all, no rule that needs the end of it holds but REGEX,
+// which takes them for the whole.
+func (d *Detector) Text(key, text string) Name { return d.TextAt(key, text, nil) }
 
-// Number names the type of a number of the parameter key, given as its JSON text.
-func (*Detector) Number(_, raw string) Name { return OfNumber(raw) }
+// Number names the type of a number of the parameter key, given as its JSON text,
+// in the order that Text has.
+func (d *Detector) Number(key, raw string) Name { return d.NumberAt(key, raw, nil) }
+
+// IgnoresSome reports whether some type is not looked for at single parameters
+// with the key, so that TextAt and NumberAt need to know which one it is.
+func (d *Detector) IgnoresSome(key string) bool {
+	return d.rules != nil && len(d.rules.selected) > 0 && d.rules.selected[Key(key)]
+}
+
+// TextAt is Text for a value of the parameter id; nil if that is not known.
+func (d *Detector) TextAt(key, text string, id *ParamID) Name {
+	if d.rules == nil {
+		return ofText(text, &d.phones, 0)
+	}
+	key = Key(key)
+	v := value{text: text[:min(len(text), MaxValue)], cut: len(text) > MaxValue}
+	if name := d.rules.find(key, &v, id); name != "" {
+		return name
+	}
+	return ofText(text, &d.phones, d.rules.offAt(key, id))
+}
+
+// NumberAt is Number for a value of the parameter id; nil if that is not known.
+func (d *Detector) NumberAt(key, raw string, id *ParamID) Name {
+	if d.rules == nil {
+		return OfNumber(raw)
+	}
+	key = Key(key)
+	v := value{text: raw[:min(len(raw), MaxValue)], cut: len(raw) > MaxValue, number: true}
+	if name := d.rules.find(key, &v, id); name != "" {
+		return name
+	}
+	return ofNumber(raw, d.rules.offAt(key, id))
+}
+
+// Key gives what rules call the key of a parameter: the name of the innermost
+// member, which of the elements of an array is the name of the array.
+func Key(param string) string {
+	for strings.HasSuffix(param, "#$") {
+		param = param[:len(param)-2]
+	}
+	param = strings.TrimSuffix(param, "_queryParam")
+	return param[strings.LastIndexAny(param, "#.")+1:]
+}
+
+// A builtinSet is a set of built-in types that have a detector to turn off.
+type builtinSet uint16
+
+// detected are those types; the bit of a type is its place here.
+var detected = [...]Name{CreditCard, Email, URL, SSN, UUID, JWT, PhoneNumber, IPAddress, VIN}
+
+const (
+	bitCreditCard builtinSet = 1 << iota
+	bitEmail
+	bitURL
+	bitSSN
+	bitUUID
+	bitJWT
+	bitPhone
+	bitIP
+	bitVIN
+)
 
 // OfText names the built-in type of a text value: CREDIT_CARD, INTEGER_32,
 // INTEGER_64, FLOAT, EMAIL, URL, SSN, UUID, JWT, PHONE_NUMBER, IP_ADDRESS or
 // VIN, whichever comes first, else GENERIC. White space around a value is part
 // of it. It looks at the first MaxValue bytes.
-func OfText(s string) Name { return ofText(s, nil) }
+func OfText(s string) Name { return ofText(s, nil, 0) }
 
-func ofText(s string, phones *phoneCache) Name {
+// ofText leaves out the types in off.
+func ofText(s string, phones *phoneCache, off builtinSet) Name {
 	cut := len(s) > MaxValue
 	if cut {
 		s = s[:MaxValue]
@@ -40,7 +107,7 @@ func ofText(s string, phones *phoneCache) Name {
 	}
 	c := s[0]
 	if isDigit(c) || c == '-' {
-		if isDigit(c) && isCreditCard(s) {
+		if isDigit(c) && off&bitCreditCard == 0 && isCreditCard(s) {
 			return CreditCard
 		}
 		if t := number(s); t != "" {
@@ -48,21 +115,21 @@ func ofText(s string, phones *phoneCache) Name {
 		}
 	}
 	switch {
-	case isEmail(s):
+	case off&bitEmail == 0 && isEmail(s):
 		return Email
-	case isURL(s):
+	case off&bitURL == 0 && isURL(s):
 		return URL
-	case isSSN(s):
+	case off&bitSSN == 0 && isSSN(s):
 		return SSN
-	case isUUID(s):
+	case off&bitUUID == 0 && isUUID(s):
 		return UUID
-	case isJWT(s, cut):
+	case off&bitJWT == 0 && isJWT(s, cut):
 		return JWT
-	case c == '+' && phones.has(s):
+	case off&bitPhone == 0 && c == '+' && phones.has(s):
 		return PhoneNumber
-	case isIP(s):
+	case off&bitIP == 0 && isIP(s):
 		return IPAddress
-	case isVIN(s):
+	case off&bitVIN == 0 && isVIN(s):
 		return VIN
 	}
 	return Generic
@@ -70,8 +137,10 @@ func ofText(s string, phones *phoneCache) Name {
 
 // OfNumber names the type of a number, given as its JSON text: CREDIT_CARD,
 // INTEGER_32, INTEGER_64 or FLOAT.
-func OfNumber(raw string) Name {
-	if isCreditCard(raw) {
+func OfNumber(raw string) Name { return ofNumber(raw, 0) }
+
+func ofNumber(raw string, off builtinSet) Name {
+	if off&bitCreditCard == 0 && isCreditCard(raw) {
 		return CreditCard
 	}
 	if t := number(raw); t != "" {

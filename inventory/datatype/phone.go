@@ -29,17 +29,22 @@ func (c *phoneCache) has(s string) bool {
 	if c == nil {
 		return isPhone(s)
 	}
-	h := uint32(2166136261) // FNV-1a
-	for i := range len(s) {
-		h = (h ^ uint32(s[i])) * 16777619
-	}
-	place := &c.places[(h^h>>16)%uint32(len(c.places))]
+	place := &c.places[hash(s)%uint32(len(c.places))]
 	if p := place.Load(); p != nil && p.text == s {
 		return p.valid
 	}
 	p := &phone{text: strings.Clone(s), valid: isPhone(s)}
 	place.Store(p)
 	return p.valid
+}
+
+// hash is FNV-1a, its halves folded.
+func hash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h ^ h>>16
 }
 
 func isPhone(s string) bool {
