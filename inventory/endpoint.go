@@ -43,6 +43,7 @@ const (
 	MaxOrigins   = 16
 	MaxSources   = 16
 	MaxAuthTypes = 64   // distinct sets
+	MaxCodes     = 1000 // response codes
 	MaxParams    = 1000 // of one side and one place
 )
 

@@ -37,13 +37,20 @@ type Settings struct {
 	SplitIPHosts     bool     `json:"splitIpHosts,omitempty"`     // a collection for each address that is a host
 	AllowHosts       []string `json:"allowHosts,omitempty"`       // globs; empty is all
 	DenyHosts        []string `json:"denyHosts,omitempty"`        // globs
-	DenyPaths        []string `json:"denyPaths,omitempty"`        // prefixes of the path
-	DenyContentTypes []string `json:"denyContentTypes,omitempty"` // of the response, prefixes
-	EndpointRate     float64  `json:"endpointRate,omitempty"`     // records a second learned of one endpoint; 0 is no limit
-	EndpointBurst    int      `json:"endpointBurst,omitempty"`    // 0 is one second's worth
+	DenyPaths        []string `json:"denyPathPrefixes,omitempty"`
+	DenyContentTypes []string `json:"denyContentTypes,omitempty"` // globs of media types of responses
+	// EndpointRate bounds the records that are learned of one endpoint; nil does not.
+	EndpointRate *Rate `json:"endpointRateLimit,omitempty"`
 	SampleCount      int      `json:"sampleCount,omitempty"`      // newest samples kept, at most and by default MaxSamples
 	SampleDays       int      `json:"sampleDays,omitempty"`       // samples older than that are removed; 0 keeps them
 	ChangeDays       int      `json:"changeDays,omitempty"`       // change rows older than that are removed; 0 is DefaultChangeDays
+}
+
+// A Rate is Burst at once (0: as many as in a minute), and PerMinute in the long
+// run.
+type Rate struct {
+	PerMinute float64 `json:"perMinute"`
+	Burst     int     `json:"burst,omitempty"`
 }
 
 // A NameMapping gives the host of records another name: those whose request

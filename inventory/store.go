@@ -14,7 +14,10 @@ var ErrNoFreeID = fault.New(fault.Conflict, "there is no free collection id")
 type Stores interface {
 	// Account returns the store of an account.
 	Account(id int32) Store
+	// Full returns all of an account.
+	Full(id int32) FullStore
 	Learning
+	Maintenance
 }
 
 // Learning is the learner's side of a store.
@@ -28,7 +31,13 @@ type Learning interface {
 	// DroppedNoCollection. It may be called by one goroutine at a time, and does
 	// not keep u or change it.
 	Apply(ctx context.Context, u *Update) error
+	// MergeDue returns the collections in which look-alike URLs were not looked for
+	// since static ones were added: PutTemplateState settles it.
+	MergeDue(ctx context.Context) ([]CollectionKey, error)
 }
+
+// A CollectionKey names a collection of an account.
+type CollectionKey struct{ Account, ID int32 }
 
 // A Mark names a run of records whose sequence only rises.
 type Mark struct {
@@ -54,6 +63,10 @@ type AccountUpdate struct {
 	Dropped   map[string]int64  // records that filters dropped, by rule
 	Sensitive []SensitiveSample // oldest first, each of an endpoint in Endpoints
 	Drops     []Drop            // counts to add, each rule and host once
+	// Redacted are the collections of which values and samples are redacted already.
+	// Those of others that have Redact meanwhile are not stored.
+	Redacted []int32
+	MergeDue []int32 // collections with new static URLs; see Learning.MergeDue
 }
 
 // A Store is the data of one account. Errors of kind fault.NotFound say that
@@ -62,7 +75,7 @@ type Store interface {
 	CollectionStore
 	EndpointStore
 	SampleStore
-	// Dropped returns how many records filters dropped, by rule.
+	// Dropped returns how many records were dropped, by rule.
 	Dropped(ctx context.Context) (map[string]int64, error)
 }
 

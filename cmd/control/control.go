@@ -22,6 +22,7 @@ import (
 	"harken/internal/obs"
 	"harken/internal/store/sqlite"
 	"harken/internal/wire"
+	"harken/inventory"
 )
 
 // shutdownGrace is how long requests in flight have at the end.
@@ -72,7 +73,7 @@ func (c *control) open(ctx context.Context, o *options) error {
 	if err := c.openStore(ctx, o); err != nil {
 		return err
 	}
-	if err := c.openLearner(o); err != nil {
+	if err := c.openLearner(ctx, o); err != nil {
 		return err
 	}
 	if o.proxy != "" {
@@ -153,12 +154,15 @@ func (c *control) openStore(ctx context.Context, o *options) error {
 	return nil
 }
 
-func (c *control) openLearner(o *options) error {
+func (c *control) openLearner(ctx context.Context, o *options) error {
 	var src ingest.Source
 	var err error
 	switch {
 	case o.source == "log:":
 		if c.reader, err = c.log.Reader("learner"); err != nil {
+			return err
+		}
+		if err := c.rewind(ctx); err != nil {
 			return err
 		}
 		src = c.reader
@@ -176,6 +180,26 @@ func (c *control) openLearner(o *options) error {
 	}
 	c.learner, err = learn.New(learn.Config{Source: src, Stores: c.store, Log: c.deps.Log, Registerer: c.deps.Registry})
 	return err
+}
+
+// rewind has the learner read again what it acknowledged and the store has not: a
+// power loss may take the last commits of the store, or someone its file.
+func (c *control) rewind(ctx context.Context) error {
+	marks, err := c.store.Marks(ctx)
+	if err != nil {
+		return err
+	}
+	stored := c.log.Stats().First - 1 // what the log has no longer cannot be read again
+	for _, id := range c.log.IDs() {
+		stored = max(stored, marks[inventory.Mark{Log: id, Partition: "0"}])
+	}
+	if acked := c.reader.Acked(); stored < acked {
+		if _, err := c.reader.Rewind(stored); err != nil {
+			return err
+		}
+		c.deps.Log.Warn("the store is behind the log, learning again", "records", acked-stored)
+	}
+	return nil
 }
 
 func (c *control) openAPI(o *options, sink ingest.Sink) error {

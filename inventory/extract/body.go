@@ -8,8 +8,10 @@ import (
 	"harken/har"
 )
 
-// body adds the parameters of a body, by its content type.
-func (x *Extractor) body(b []byte, headers []har.Header, mimeType string) {
+// body adds the parameters of a body, by its content type. Of a body that was
+// cut only the whole lines of NDJSON and the whole events of an event stream
+// count.
+func (x *Extractor) body(b []byte, headers []har.Header, mimeType string, truncated bool) {
 	if len(b) > MaxBody {
 		x.skipped++
 		return
@@ -19,6 +21,9 @@ func (x *Extractor) body(b []byte, headers []har.Header, mimeType string) {
 		contentType = mimeType
 	}
 	kind := strings.ToLower(contentType)
+	if truncated && !isLines(kind) && !isEvents(kind) {
+		return
+	}
 	if strings.Contains(kind, "application/grpc") {
 		// Before anything is done to the bytes: they are not text.
 		x.grpc(b, headers)
@@ -37,6 +42,12 @@ func (x *Extractor) body(b []byte, headers []har.Header, mimeType string) {
 		return
 	}
 	switch {
+	case isLines(kind): // before JSON, whose name application/jsonl begins with
+		x.lines(s)
+		return
+	case isEvents(kind):
+		x.events(s)
+		return
 	case strings.Contains(kind, "application/json"):
 	case strings.Contains(kind, "application/x-www-form-urlencoded"):
 		if x.form(s) {
@@ -59,7 +70,10 @@ func (x *Extractor) body(b []byte, headers []har.Header, mimeType string) {
 func (x *Extractor) plain(s string) {
 	switch s[0] {
 	case '{', '[':
-		x.json(s)
+		// Bulk requests are NDJSON and call themselves JSON.
+		if !x.json(s) && strings.IndexByte(s, '\n') > 0 {
+			x.bulk(s)
+		}
 	case '<':
 	case 'e':
 		if x.place == RequestBody {
@@ -69,8 +83,22 @@ func (x *Extractor) plain(s string) {
 		fallthrough
 	default:
 		if x.place == ResponseBody {
-			x.jsonp(s)
+			x.wrapped(s)
 		}
+	}
+}
+
+// wrapped adds the parameters of a response that is not JSON at first sight.
+func (x *Extractor) wrapped(s string) {
+	switch {
+	case strings.HasPrefix(s, ")]}'"): // kept from being run as a script
+		if i := strings.IndexByte(s, '\n'); i > 0 && i < 16 {
+			x.json(s[i+1:])
+		}
+	case strings.HasPrefix(s, "data:"), strings.HasPrefix(s, "event:"):
+		x.events(s)
+	default:
+		x.jsonp(s)
 	}
 }
 

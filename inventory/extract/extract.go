@@ -1,7 +1,11 @@
 // Package extract finds the parameters of an exchange: headers, query, path
-// segments, and what bodies of JSON, forms, multipart, XML, gRPC, JSONP and JWT
-// hold. It does not judge values beyond naming their type, and keeps nothing of
-// an exchange.
+// segments, and what bodies of JSON, NDJSON, event streams, forms, multipart,
+// XML, gRPC, JSONP and JWT and the messages of WebSockets hold; and it splits
+// GraphQL and JSON-RPC requests into their fields and calls. It does not judge
+// values beyond naming their type, and keeps nothing of an exchange.
+//
+// Text that merely encodes something (base64, JSON within a string of JSON) is
+// not looked into; JSON in a field of a form is.
 package extract
 
 import (
@@ -120,6 +124,9 @@ const (
 	MaxDepth = 512
 	// MaxBody is the largest body, in bytes, that is read at all.
 	MaxBody = 32 << 20
+
+	maxCookies = 100 // that are looked at in one header
+	minTyped   = 6   // bytes of the shortest value with a type, a@b.de
 )
 
 // An Extractor finds parameters. It holds buffers that it uses again, so it is
@@ -144,15 +151,37 @@ func (x *Extractor) Skipped() uint64 { return x.skipped }
 
 // Entry yields the parameters of an entry: of its headers, its query, the path
 // segments where template has placeholders (none if template is empty), and its
-// bodies. A body that is cut, has a gap, or is not valid yields nothing, and so
-// does a side whose flag says that it was truncated. e is not changed; what is
-// yielded must not be used by the caller after e changes, names excepted.
+// bodies and WebSocket messages. A body that is cut, has a gap, or is not valid
+// yields nothing, and so does a side whose flag says that it was truncated; only
+// of NDJSON and event streams the whole lines and events count. Messages that the
+// client sent are of the request, others of the response.
+//
+// Headers are a parameter each. Of cookie and set-cookie the values of those
+// cookies that have a type of their own (an e-mail address, not a number or plain
+// text) are further occurrences of the header.
+//
+// e is not changed; what is yielded must not be used by the caller after e
+// changes, names excepted.
 func (x *Extractor) Entry(e *har.Entry, template string, yield func(Param)) {
+	x.entry(e, nil, template, yield)
+}
+
+// Part yields the parameters of a part of e that Split has given, as Entry does
+// for a whole entry: the headers and the response are those of e.
+func (x *Extractor) Part(e *har.Entry, p *Part, template string, yield func(Param)) {
+	x.entry(e, p, template, yield)
+}
+
+func (x *Extractor) entry(e *har.Entry, part *Part, template string, yield func(Param)) {
 	x.names.trim()
 	x.headers(RequestHeader, -1, e.Request.Headers, yield)
 	x.headers(ResponseHeader, e.Response.Status, e.Response.Headers, yield)
-	x.urlParams(e.Request.URL, template, yield)
-	x.query(e.Request.URL, yield)
+	url := e.Request.URL
+	if part != nil {
+		url = part.URL
+	}
+	x.urlParams(url, template, yield)
+	x.query(url, yield)
 
 	var flags []string
 	if e.Harken != nil {
@@ -161,16 +190,20 @@ func (x *Extractor) Entry(e *har.Entry, template string, yield func(Param)) {
 	if slices.Contains(flags, har.FlagGap) {
 		return // on either side
 	}
-	if p := e.Request.PostData; p != nil && !slices.Contains(flags, har.FlagRequestTruncated) {
-		x.begin(RequestBody, -1)
-		x.body(p.Body, e.Request.Headers, p.MimeType)
-		x.flush(yield)
+	x.begin(RequestBody, -1)
+	if part != nil {
+		x.part(part)
+	} else if p := e.Request.PostData; p != nil {
+		x.body(p.Body, e.Request.Headers, p.MimeType, slices.Contains(flags, har.FlagRequestTruncated))
 	}
-	if c := &e.Response.Content; !slices.Contains(flags, har.FlagResponseTruncated) {
-		x.begin(ResponseBody, e.Response.Status)
-		x.body(c.Body, e.Response.Headers, c.MimeType)
-		x.flush(yield)
-	}
+	x.messages(e.WebSocketMessages, "send")
+	x.flush(yield)
+
+	x.begin(ResponseBody, e.Response.Status)
+	c := &e.Response.Content
+	x.body(c.Body, e.Response.Headers, c.MimeType, slices.Contains(flags, har.FlagResponseTruncated))
+	x.messages(e.WebSocketMessages, "receive")
+	x.flush(yield)
 }
 
 func (x *Extractor) headers(place Place, status int, headers []har.Header, yield func(Param)) {
@@ -193,9 +226,39 @@ func (x *Extractor) headers(place Place, status int, headers []har.Header, yield
 			}
 			x.path = append(x.path, c)
 		}
-		yield(Param{Place: place, Status: status, Name: x.names.get(x.path).text, Value: cut(h.Value)})
+		name := x.names.get(x.path).text
+		yield(Param{Place: place, Status: status, Name: name, Value: cut(h.Value)})
+		if name == "cookie" || name == "set-cookie" {
+			x.cookies(place, status, name, h.Value, yield)
+		}
 	}
 	x.path = x.path[:0]
+}
+
+// cookies yields the values of cookies that have a type of their own, under the
+// name of the header: names of cookies are often made up, one for each visitor.
+func (x *Extractor) cookies(place Place, status int, name, line string, yield func(Param)) {
+	for n := 0; line != ""; n++ {
+		if n == maxCookies {
+			x.skipped++
+			return
+		}
+		var pair string
+		if pair, line, _ = strings.Cut(line, ";"); name == "set-cookie" {
+			line = "" // attributes
+		}
+		_, v, ok := strings.Cut(pair, "=")
+		v = strings.Trim(v, " \t\"")
+		if !ok || len(v) < minTyped {
+			continue
+		}
+		v = cut(unescapePath(v))
+		switch datatype.OfText(v) {
+		case datatype.Generic, datatype.Integer32, datatype.Integer64, datatype.Float:
+		default:
+			yield(Param{Place: place, Status: status, Name: name, Value: v})
+		}
+	}
 }
 
 func (x *Extractor) query(url string, yield func(Param)) {

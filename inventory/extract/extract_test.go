@@ -156,7 +156,9 @@ func TestXML(t *testing.T) {
 	x("R14", `<?xml version="1.0"?><e:Envelope xmlns:e="u"><e:Body><id>7</id></e:Body></e:Envelope>`, "id INTEGER_32 7")
 	x("attributes and arrays", `<r a="1"><i>x</i><i n="2">y</i><e/><o><k>3</k></o></r>`,
 		"a INTEGER_32 1", "i#$ GENERIC x", "i#$#content GENERIC y", "i#$#n INTEGER_32 2", "e GENERIC ", "o#k INTEGER_32 3")
-	x("no body", `<a>text</a>`)
+	x("text alone", `<a>text</a>`, "a GENERIC text")
+	x("text alone in a SOAP body", `<e><Body>5</Body></e>`, "Body INTEGER_32 5")
+	x("nothing", `<a/>`)
 	x("cut", `<r><i>x</i>`)
 	x("two roots", `<r><i>x</i></r><r/>`)
 	x("crossed", `<r><i>x</r></i>`)

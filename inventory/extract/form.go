@@ -7,6 +7,7 @@ import (
 	"iter"
 	"mime"
 	"mime/multipart"
+	"slices"
 	"strings"
 )
 
@@ -47,27 +48,34 @@ func (x *Extractor) countKeys() {
 	clear(x.counts)
 }
 
-// field adds a member that is text.
+// field adds a member that is text, and what it holds if it is a JSON document.
 func (x *Extractor) field(key, v string, repeated bool) {
 	base := x.push(member(key))
 	if repeated {
 		elem := x.push("$")
 		x.add(v, Text)
+		x.nested(v)
 		x.pop(elem)
 	} else {
 		x.add(v, Text)
+		x.nested(v)
 	}
 	x.pop(base)
 }
 
 // maxPart is how much of a part of a multipart form is kept. Of a file it makes
-// as much base64 as is looked at of a value.
-const maxPart = 4 << 10
+// as much base64 as is looked at of a value. maxJSONPart is for parts that look
+// like JSON, which are read whole or not at all.
+const (
+	maxPart     = 4 << 10
+	maxJSONPart = 1 << 20
+)
 
 // A part is one part of a multipart form.
 type part struct {
 	name, file, contentType string
-	data                    []byte
+	data                    []byte // the beginning
+	json                    []byte // all of it, where it looks like JSON
 }
 
 // multipart adds the fields of a multipart form: text as it is, of files their
@@ -92,7 +100,7 @@ func (x *Extractor) multipart(s, contentType string) bool {
 		p := &parts[i]
 		repeated := x.counts[p.name] > 1
 		if p.file == "" {
-			x.field(p.name, strings.ToValidUTF8(string(p.data), "\uFFFD"), repeated)
+			x.field(p.name, strings.ToValidUTF8(string(p.whole()), "\uFFFD"), repeated)
 			continue
 		}
 		base, elem := x.push(member(p.name)), 0
@@ -102,12 +110,22 @@ func (x *Extractor) multipart(s, contentType string) bool {
 		x.field("filename", p.file, false)
 		x.field("contentType", p.contentType, false)
 		x.field("content", base64.StdEncoding.EncodeToString(p.data), false)
+		if strings.Contains(p.contentType, "json") { // how browsers send JSON beside files
+			x.nested(strings.ToValidUTF8(string(p.json), "\uFFFD"))
+		}
 		if repeated {
 			x.pop(elem)
 		}
 		x.pop(base)
 	}
 	return true
+}
+
+func (p *part) whole() []byte {
+	if p.json != nil {
+		return p.json
+	}
+	return p.data
 }
 
 func readParts(s, boundary string) (parts []part, ok bool) {
@@ -130,8 +148,16 @@ func readParts(s, boundary string) (parts []part, ok bool) {
 		if err != nil {
 			return nil, false
 		}
-		parts = append(parts, part{
-			name: p.FormName(), file: p.FileName(), contentType: p.Header.Get("Content-Type"), data: data,
-		})
+		one := part{name: p.FormName(), file: p.FileName(), contentType: p.Header.Get("Content-Type"), data: data}
+		if len(data) > 0 && (data[0] == '{' || data[0] == '[') {
+			rest, err := io.ReadAll(io.LimitReader(p, maxJSONPart))
+			if err != nil {
+				return nil, false
+			}
+			if len(rest) < maxJSONPart {
+				one.json = slices.Concat(data, rest)
+			}
+		}
+		parts = append(parts, one)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"harken/har"
 	"harken/inventory/extract"
 )
 
@@ -61,6 +62,9 @@ func FuzzJSON(f *testing.F) {
 		clean := strings.TrimSpace(strings.TrimPrefix(strings.ToValidUTF8(string(body), "\uFFFD"), "\uFEFF"))
 		if clean == "" || clean[0] != '{' && clean[0] != '[' || len(body) > 200 {
 			return
+		}
+		if strings.IndexByte(clean, '\n') > 0 && !json.Valid([]byte(clean)) {
+			return // it may be NDJSON
 		}
 		want := 0
 		if json.Valid([]byte(clean)) {
@@ -133,4 +137,101 @@ func FuzzPlain(f *testing.F) {
 	f.Add([]byte(`cb({"ok":true});`))
 	f.Add([]byte("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2ln"))
 	f.Fuzz(func(t *testing.T, body []byte) { fuzzBody(t, "text/plain", body) })
+}
+
+// The values of NDJSON are those of its lines, each by itself.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("{\"a\":1}\n[2]\r\n\x1e{\"b\":{}}\n{\"c\":"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got := fuzzBody(t, "application/x-ndjson", body)
+		if len(body) > 500 {
+			return
+		}
+		want := 0
+		clean := strings.TrimSpace(strings.TrimPrefix(strings.ToValidUTF8(string(body), "\uFFFD"), "\uFEFF"))
+		for line := range strings.SplitSeq(clean, "\n") {
+			line = strings.Trim(line, "\x1e \t\r")
+			if line != "" && (line[0] == '{' || line[0] == '[') && json.Valid([]byte(line)) {
+				want += values(t, json.NewDecoder(strings.NewReader(line)), true)
+			}
+		}
+		if got != want {
+			t.Fatalf("%q: %d values, want %d", body, got, want)
+		}
+	})
+}
+
+// An event stream has the same parameters whatever its lines end with.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte(": hi\nevent: add\ndata: {\"a\":1}\n\ndata:{\"a\":\ndata: 2}\n\nid: 3\ndata: [DONE]"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		n := fuzzBody(t, "text/event-stream", body)
+		if bytes.IndexByte(body, '\r') >= 0 {
+			return
+		}
+		for _, end := range []string{"\r", "\r\n"} {
+			if m := fuzzBody(t, "text/event-stream", bytes.ReplaceAll(body, []byte("\n"), []byte(end))); m != n {
+				t.Fatalf("%d values, with %q %d", n, end, m)
+			}
+		}
+	})
+}
+
+func FuzzMessages(f *testing.F) {
+	f.Add([]byte(`42["a",{"id":7}]`), []byte("{\"type\":1}\x1e{}"))
+	f.Fuzz(func(t *testing.T, sent, received []byte) {
+		e := &har.Entry{WebSocketMessages: []har.WebSocketMessage{{Type: "send", Data: sent}, {Type: "receive", Data: received}, {Type: "send", Data: sent}}}
+		var x extract.Extractor
+		n := map[extract.Place]int{}
+		x.Entry(e, "", func(p extract.Param) {
+			if n[p.Place]++; p.Name == "" || !utf8.ValidString(p.Name+p.Value) {
+				t.Fatalf("parameter %v", p)
+			}
+		})
+		if n[extract.RequestBody]%2 != 0 && x.Skipped() == 0 {
+			t.Fatalf("two equal messages have %d values", n[extract.RequestBody])
+		}
+	})
+}
+
+// Whatever is split has parts whose URL begins with that of the entry, and
+// parameters that are well formed.
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{
+		"query Q($a: [In!]! = [], $n: Int = 7) @d(x: 1) { me: user(id: $a, e: {k: [1.5, null]}) { ...F ... on A { b } } v } fragment F on U { email }",
+		`mutation { a(b: """ x """, c: "\"\u0041", d: ENUM) }`, "{...F} fragment F on X {...F}", "subscription{a#x\n}",
+	} {
+		f.Add(s, `{"a":[{"email":"a@b.de"}]}`)
+	}
+	f.Fuzz(func(t *testing.T, document, variables string) {
+		quoted, err := json.Marshal(document)
+		if err != nil {
+			t.Skip()
+		}
+		if !json.Valid([]byte(variables)) {
+			variables = "null"
+		}
+		for _, body := range []string{
+			document, `{"query":` + string(quoted) + `,"variables":` + variables + `}`,
+			`[{"jsonrpc":"2.0","method":` + string(quoted) + `,"params":` + variables + `}]`,
+		} {
+			e := request("application/graphql", body)
+			e.Request.URL = "https://h/graph/mcp?a=b"
+			var x extract.Extractor
+			ps := x.Split(e)
+			if len(ps) > extract.MaxParts {
+				t.Fatalf("%d parts", len(ps))
+			}
+			for i := range ps {
+				if u := ps[i].URL; !strings.HasPrefix(u, "https://h/graph/mcp/") || !strings.HasSuffix(u, "?a=b") {
+					t.Fatalf("URL %q", u)
+				}
+				x.Part(e, &ps[i], "", func(p extract.Param) {
+					if p.Name == "" || len(p.Name) > extract.MaxName || !utf8.ValidString(p.Name+p.Value) {
+						t.Fatalf("parameter %v", p)
+					}
+				})
+			}
+		}
+	})
 }

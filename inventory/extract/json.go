@@ -14,21 +14,53 @@ type scanner struct {
 	i int
 }
 
-// json adds the values of a JSON object or array, if s is one, whole and valid.
-// Other JSON documents have no parameters.
-func (x *Extractor) json(s string) {
+// json adds the values of a JSON object or array, if s is one, whole and valid,
+// and reports whether it was. Other JSON documents have no parameters.
+func (x *Extractor) json(s string) bool {
 	p := scanner{x: x, s: s}
 	p.space()
 	if p.i == len(s) || s[p.i] != '{' && s[p.i] != '[' {
-		return
+		return false
 	}
+	m := x.mark()
 	if s[p.i] == '[' {
 		x.push("json")
 	}
-	ok := p.value(0)
-	if p.space(); !ok || p.i != len(s) {
-		x.drop()
+	return x.finish(m, p.value(0) && p.end())
+}
+
+// nested adds the values of a text that is itself a JSON object or array, below
+// the name of the text.
+func (x *Extractor) nested(s string) {
+	s = strings.TrimSpace(s)
+	if n := len(s); n < 2 || !(s[0] == '{' && s[n-1] == '}' || s[0] == '[' && s[n-1] == ']') {
+		return
 	}
+	p := scanner{x: x, s: s}
+	m := x.mark()
+	x.finish(m, p.value(0) && p.end())
+}
+
+// A mark is a state of the Extractor to which it can return.
+type mark struct{ pending, path, mute int }
+
+func (x *Extractor) mark() mark { return mark{len(x.pending), len(x.path), x.mute} }
+
+// finish returns to the path at the mark, and forgets what was added since
+// unless it is ok.
+func (x *Extractor) finish(m mark, ok bool) bool {
+	x.path, x.mute = x.path[:m.path], m.mute
+	if !ok {
+		clear(x.pending[m.pending:])
+		x.pending = x.pending[:m.pending]
+	}
+	return ok
+}
+
+// end reports whether nothing but space is left.
+func (p *scanner) end() bool {
+	p.space()
+	return p.i == len(p.s)
 }
 
 func (p *scanner) space() {
@@ -269,8 +301,18 @@ func unescaped(c byte) byte {
 }
 
 func (p *scanner) number() bool {
-	s, start := p.s, p.i
-	i := start
+	n := numberLen(p.s[p.i:])
+	if n == 0 {
+		return false
+	}
+	p.x.add(p.s[p.i:p.i+n], Number)
+	p.i += n
+	return true
+}
+
+// numberLen gives the length of the number that s begins with, 0 if it is none.
+func numberLen(s string) int {
+	i := 0
 	digits := func() bool {
 		from := i
 		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
@@ -283,12 +325,12 @@ func (p *scanner) number() bool {
 	}
 	first := i
 	if !digits() || s[first] == '0' && i > first+1 {
-		return false
+		return 0
 	}
 	if i < len(s) && s[i] == '.' {
 		i++
 		if !digits() {
-			return false
+			return 0
 		}
 	}
 	if i < len(s) && s[i]|0x20 == 'e' {
@@ -297,10 +339,8 @@ func (p *scanner) number() bool {
 			i++
 		}
 		if !digits() {
-			return false
+			return 0
 		}
 	}
-	p.i = i
-	p.x.add(s[start:i], Number)
-	return true
+	return i
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"harken/har"
 	"harken/inventory/extract"
 )
 
@@ -95,4 +96,34 @@ func TestNamesAreBounded(t *testing.T) {
 		t.Errorf("the heap grew from %d to %d", before, after)
 	}
 	runtime.KeepAlive(&x)
+}
+
+func TestStreamLimits(t *testing.T) {
+	f := func(name, contentType, body string, wantN int, wantSkipped uint64) {
+		t.Helper()
+		if n, skipped := count(t, contentType, body); n != wantN || skipped != wantSkipped {
+			t.Errorf("%s: %d parameters and %d skipped, want %d and %d", name, n, skipped, wantN, wantSkipped)
+		}
+	}
+	const lines = 1_000_000
+	f("a million lines", "application/x-ndjson", strings.Repeat("{\"a\":1}\n", lines), 10_000, lines-10_000)
+	f("a million lines that do not say so", "application/json", strings.Repeat("{\"a\":1}\n", lines), 10_000, lines-10_000)
+	f("a million open lines", "application/x-ndjson", strings.Repeat("{\"a\":\n", lines), 0, 0)
+	f("deep lines", "application/x-ndjson", strings.Repeat(strings.Repeat("[", 1000)+"\n", 1000), 0, 1000)
+	f("a million events", "text/event-stream", strings.Repeat("data: {\"a\":1}\n\n", lines), 10_000, lines-10_000)
+	f("an event of a million lines", "text/event-stream", "data: [\n"+strings.Repeat("data: 1,\n", lines)+"data: 1]\n\n", 10_000, lines+1-10_000)
+	f("an event without end", "text/event-stream", strings.Repeat("data: [\n", lines), 0, 1)
+	f("50 MB of events", "text/event-stream", strings.Repeat("data: {}\n\n", 5<<20), 0, 1)
+
+	e := &har.Entry{Response: har.Response{Status: 101}}
+	m := har.WebSocketMessage{Type: "receive", Opcode: 1, Data: []byte(`{"a":1}`)}
+	for range lines {
+		e.WebSocketMessages = append(e.WebSocketMessages, m)
+	}
+	var x extract.Extractor
+	n := 0
+	x.Entry(e, "", func(extract.Param) { n++ })
+	if n != extract.MaxValues || x.Skipped() != lines-extract.MaxValues {
+		t.Errorf("a million messages: %d parameters and %d skipped", n, x.Skipped())
+	}
 }

@@ -23,8 +23,9 @@ type element struct {
 
 // xml adds the attributes and children of the element Body (or body) below the
 // root, else of the root: elements without either are text, others objects, in
-// which text is the member "content". Repeated elements are an array. It reports
-// whether the document was valid.
+// which text is the member "content". Repeated elements are an array. An element
+// that holds nothing but text is a member of its own name. It reports whether the
+// document was valid.
 func (x *Extractor) xml(s string) bool {
 	root, ok := x.parseXML(s)
 	if !ok {
@@ -38,6 +39,8 @@ func (x *Extractor) xml(s string) bool {
 	}
 	if len(root.children) > 0 {
 		x.members(root)
+	} else if root.text != "" {
+		x.field(root.name, root.text, false)
 	}
 	return true
 }

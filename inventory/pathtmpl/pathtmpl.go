@@ -1,7 +1,14 @@
 // Package pathtmpl turns concrete request paths into path templates such as
-// /orders/INTEGER, and keeps the templates and static paths of a collection. It
-// does no I/O and knows nothing of what is recorded about an endpoint; merging
-// look-alike paths afterwards is not here either.
+// /orders/INTEGER, and keeps the templates and static paths of a collection.
+//
+// Phase A looks at one path: Parameterize, and Set.Resolve for the paths of
+// traffic as they come. Phase B, Set.Merge, looks at the paths that phase A left
+// alone and makes templates of those that look alike. People have the last word:
+// Pin, Split, MergeUser, Block. Explain says why a template is there, and
+// AppendState keeps what the URLs alone do not tell.
+//
+// The package does no I/O and knows nothing of what is recorded about an
+// endpoint: when Merge absorbs URLs, their history is the caller's to unite.
 package pathtmpl
 
 import (
@@ -34,10 +41,18 @@ type Options struct {
 	// Semantic reports whether a segment, percent-decoded, has a type of its own,
 	// such as an e-mail or an IP address. Nil means that none has.
 	Semantic func(segment string) bool
+	// NoWords does without the list of English words: for measuring what it is
+	// worth. Nothing is English then.
+	NoWords bool
+	// NoExamples keeps no values of placeholders and no first paths as evidence:
+	// for collections whose values must not be stored.
+	NoExamples bool
 	// MaxURLs and MaxBytes bound a Set; 0 means 100,000 and 32 MiB.
 	MaxURLs  int
 	MaxBytes int64
 }
+
+func (o *Options) english(seg string) bool { return !o.NoWords && English(seg) }
 
 // Normalize gives the path by which an endpoint is known: without query and
 // fragment, of an absolute URL only the path, with repeated slashes made one, a
@@ -144,29 +159,32 @@ func isGraphQL(path string) bool { return strings.Contains(path, "graph") }
 // stays. Placeholders in the path stay, so the result of Parameterize is its own
 // template.
 func Parameterize(path string, opt Options) (template string, changed bool) {
+	template, _, changed = parameterize(path, &opt)
+	return template, changed
+}
+
+func parameterize(path string, opt *Options) (template string, rule Rule, changed bool) {
 	if isGraphQL(path) {
-		return path, false
+		return path, 0, false
 	}
 	var found [maxSegments]int8
-	several := strings.IndexByte(strings.TrimPrefix(path, "/"), '/') >= 0
-	n := 0
-	for i, rest := 0, strings.TrimPrefix(path, "/"); rest != ""; i++ {
+	several := strings.IndexByte(rest(path), '/') >= 0
+	for i, rest := 0, rest(path); rest != ""; i++ {
 		if i == maxSegments {
-			return path, false
+			return path, 0, false
 		}
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
-		found[i] = int8(placeholderFor(seg, several, &opt)) //nolint:gosec // below phCount
-		if found[i] >= 0 {
-			n++
-		}
+		p, why := placeholderFor(seg, several, opt)
+		found[i] = int8(p) //nolint:gosec // below phCount
+		rule |= why
 	}
-	if n == 0 {
-		return path, false
+	if rule == 0 {
+		return path, 0, false
 	}
 	var b strings.Builder
 	b.Grow(len(path))
-	for i, rest := 0, strings.TrimPrefix(path, "/"); rest != ""; i++ {
+	for i, rest := 0, rest(path); rest != ""; i++ {
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
 		b.WriteByte('/')
@@ -175,39 +193,42 @@ func Parameterize(path string, opt Options) (template string, changed bool) {
 		}
 		b.WriteString(seg)
 	}
-	return b.String(), true
+	return b.String(), rule, true
 }
 
-// placeholderFor gives the index of the placeholder for a concrete segment, -1
-// if the segment stays. several says that the path has more than this segment.
-func placeholderFor(raw string, several bool, opt *Options) int {
+// placeholderFor gives the index of the placeholder for a concrete segment and
+// the rule that says so, -1 if the segment stays. several says that the path has
+// more than this segment.
+func placeholderFor(raw string, several bool, opt *Options) (int, Rule) {
 	if placeholderOf(raw) >= 0 {
-		return -1
+		return -1, 0
 	}
 	seg := decode(raw)
 	if len(seg) > maxTested {
-		return phString
+		return phString, RuleAlnum
 	}
 	switch {
-	case English(seg):
-		return -1
+	case opt.english(seg):
+		return -1, 0
 	case isNumber(seg):
 		if strings.Contains(seg, ".") {
-			return phFloat
+			return phFloat, RuleNumber
 		}
-		return phInteger
+		return phInteger, RuleNumber
 	case isObjectID(seg):
-		return phObjectID
-	case isUUID(seg), isDate(seg):
-		return phString
+		return phObjectID, RuleObjectID
+	case isUUID(seg):
+		return phString, RuleUUID
+	case isDate(seg):
+		return phString, RuleDate
 	case opt.Versions && isVersion(seg):
-		return phVersioned
+		return phVersioned, RuleVersion
 	case several && opt.Semantic != nil && opt.Semantic(seg):
-		return phString
+		return phString, RuleSemantic
 	case isAlnum(seg):
-		return phString
+		return phString, RuleAlnum
 	}
-	return -1
+	return -1, 0
 }
 
 // Params yields what stands in a normalized path where the template has

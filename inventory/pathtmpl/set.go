@@ -2,11 +2,13 @@ package pathtmpl
 
 import (
 	"cmp"
+	"hash/maphash"
 	"strings"
 )
 
 // A Set holds the URLs of one collection by method: static paths, and templates
-// in a trie. It is not safe for concurrent use.
+// in a trie; and what Merge needs to know of them. It is not safe for concurrent
+// use.
 //
 // A Set is bounded by Options.MaxURLs and Options.MaxBytes. At the bound it
 // takes no more; Resolve then still gives the right answer for what it is asked,
@@ -16,34 +18,50 @@ type Set struct {
 	methods map[string]*methodSet
 	urls    int
 	bytes   int64
+	seed    maphash.Seed // of the hashes in the methods' indexes
+	shapes  shapes
+	ghosts  int
+	waiting int // entries that Merge has not seen
 }
 
 // A methodSet is what a Set holds of one method.
 type methodSet struct {
-	statics   map[string]struct{}
-	templates map[string]struct{}
+	statics   map[string]*entry
+	templates map[string]*entry
+	ghosts    map[string]*entry
+	blocked   map[string]struct{}
 	root      node
+	index     index
 }
 
-// A node is a prefix of templates. Its children are literal segments and, by
-// index, placeholders.
-type node struct {
-	literals     map[string]*node
-	placeholders [phCount]*node
-	url          string // of the template that ends here; empty if none does
+// An entry is one URL: a static path, a template, or a ghost, which is a URL that
+// a template has absorbed and that may still be a look-alike of others.
+type entry struct {
+	url      string
+	form     string // url after the rules for single segments, if that differs
+	ev       *evidence
+	shape    *Shape
+	rule     Rule
+	of       *entry // the template that made this a ghost
+	ghosts   uint16 // made of what this template matched
+	template bool
+	ghost    bool
+	gone     bool // absorbed or taken out; another entry may have the same url
+	queued   bool
+	indexed  bool
+	stiff    bool // counted in group.stiff
+	open     bool // a template with opaque literals, which may yet become placeholders
+	locale   bool // a template with LOCALE, which may yet become STRING
 }
+
+func (e *entry) formText() string { return cmp.Or(e.form, e.url) }
 
 // The memory of entries beside their text, in bytes: measured with 100,000 of
 // each on 64 bits, rounded up.
 const (
-	staticCost = 48
+	staticCost = 200
 	nodeCost   = 160
 )
-
-// maxSteps bounds the nodes that one look-up visits. Templates with a literal
-// and several placeholders at the same places could otherwise make a path walk
-// much of the trie; beyond it the path counts as matched by none.
-const maxSteps = 2000
 
 // The bounds of a Set whose Options name none.
 const (
@@ -55,41 +73,85 @@ const (
 func NewSet(opt Options) *Set { return &Set{opt: opt} }
 
 // Add puts a template, or a static path, into the set and reports whether it is
-// there now and was not before. The leading slash may be missing.
+// there now and was not before. The leading slash may be missing. Of a template
+// added this way the rule is not known (see Rule.String): what was learned
+// before is put back by ParseState.
 func (s *Set) Add(method, template string) bool {
-	template = Normalize(template)
+	e, made := s.add(method, Normalize(template), 0)
+	return e != nil && made
+}
+
+// add gives the entry of a normalized URL and whether it made it; nil if the set
+// is full. The rule is added to that of a template.
+func (s *Set) add(method, url string, rule Rule) (e *entry, made bool) {
 	m := s.methods[method]
-	if m != nil && m.has(template) {
-		return false
+	if m != nil {
+		if e = m.lookup(url); e != nil {
+			if e.template || rule.given() {
+				e.rule |= rule
+			}
+			return e, false
+		}
 	}
-	cost := int64(len(template)) + staticCost
-	segments := strings.Count(template, "/")
-	isTemplate := segments <= maxSegments && IsTemplate(template)
+	segments := strings.Count(url, "/")
+	isTemplate := segments <= maxSegments && IsTemplate(url)
+	cost := int64(len(url)) + staticCost
 	if isTemplate {
 		cost += int64(segments) * nodeCost
 	}
-	if s.urls >= cmp.Or(s.opt.MaxURLs, defaultMaxURLs) || s.bytes+cost > cmp.Or(s.opt.MaxBytes, defaultMaxBytes) {
-		return false
+	if s.urls >= s.maxURLs() || s.bytes+cost > s.maxBytes() {
+		return nil, false
 	}
-	if s.methods == nil {
-		s.methods = map[string]*methodSet{}
-	}
-	if m == nil {
-		m = &methodSet{statics: map[string]struct{}{}, templates: map[string]struct{}{}}
-		s.methods[strings.Clone(method)] = m
-	}
+	m = s.method(method)
 	// A path is often part of a larger text, which must not be kept with it.
-	template = strings.Clone(template)
+	e = &entry{url: strings.Clone(url), rule: rule, template: isTemplate}
 	if isTemplate {
-		m.templates[template] = struct{}{}
+		e.open, e.locale = s.opt.isOpen(url)
+		m.templates[e.url] = e
 		// Prefixes that other templates have are not counted twice.
-		cost -= int64(segments-m.root.insert(template)) * nodeCost
+		cost -= int64(segments-m.root.insert(e)) * nodeCost
 	} else {
-		m.statics[template] = struct{}{}
+		m.statics[e.url] = e
 	}
 	s.urls++
 	s.bytes += cost
-	return true
+	s.enqueue(m, e)
+	return e, true
+}
+
+func (s *Set) maxURLs() int    { return cmp.Or(s.opt.MaxURLs, defaultMaxURLs) }
+func (s *Set) maxBytes() int64 { return cmp.Or(s.opt.MaxBytes, defaultMaxBytes) }
+
+// method gives what the set holds of a method, and makes it.
+func (s *Set) method(method string) *methodSet {
+	m := s.methods[method]
+	if m != nil {
+		return m
+	}
+	if s.methods == nil {
+		s.methods, s.seed = map[string]*methodSet{}, maphash.MakeSeed()
+	}
+	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]struct{}{}}
+	s.methods[strings.Clone(method)] = m
+	return m
+}
+
+// take takes an entry out of the URLs of the set. What the index knows of it
+// stays; forget drops that.
+func (s *Set) take(m *methodSet, e *entry) {
+	if e.template {
+		delete(m.templates, e.url)
+		s.bytes -= int64(m.root.remove(rest(e.url))) * nodeCost
+	} else {
+		delete(m.statics, e.url)
+	}
+	s.bytes -= int64(len(e.url)) + staticCost
+	if e.ev != nil {
+		s.bytes -= e.ev.bytes
+		e.ev = nil
+	}
+	s.urls--
+	e.gone = true
 }
 
 // Len gives the number of URLs in the set.
@@ -97,6 +159,19 @@ func (s *Set) Len() int { return s.urls }
 
 // Bytes estimates the memory of the set.
 func (s *Set) Bytes() int64 { return s.bytes }
+
+// All yields method and URL of everything in the set, in no order.
+func (s *Set) All(yield func(method, url string) bool) {
+	for method, m := range s.methods {
+		for _, urls := range [...]map[string]*entry{m.statics, m.templates} {
+			for url := range urls {
+				if !yield(method, url) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Match finds the URL of a normalized path: the path itself if it is in the set,
 // else the most specific template that matches.
@@ -112,133 +187,121 @@ func (s *Set) Match(method, path string) (url string, ok bool) {
 	if m == nil {
 		return "", false
 	}
-	if m.has(path) {
-		return path, true
-	}
-	if len(m.templates) == 0 || isGraphQL(path) || strings.Count(path, "/") > maxSegments {
+	e := s.match(m, path)
+	if e == nil {
 		return "", false
 	}
-	w := walk{steps: maxSteps}
-	url = w.find(&m.root, strings.TrimPrefix(path, "/"), 0)
-	return url, url != ""
+	return e.url, true
+}
+
+func (s *Set) match(m *methodSet, path string) *entry {
+	if e := m.lookup(path); e != nil {
+		return e
+	}
+	if len(m.templates) == 0 || isGraphQL(path) || strings.Count(path, "/") > maxSegments {
+		return nil
+	}
+	w := walk{opt: &s.opt, steps: maxSteps}
+	return w.find(&m.root, rest(path), 0)
 }
 
 // Resolve gives the URL under which a request is recorded, and adds it when it
 // is new: the path itself if the set has it, else the most specific template
-// that matches (see Match), else the template that Parameterize makes, else the
-// path as it is. The path is normalized first. isTemplate says whether the URL
-// has placeholders; isNew whether the set did not hold it.
+// that matches (see Match), else the template that Parameterize makes unless it
+// is blocked, else the path as it is. The path is normalized first. isTemplate
+// says whether the URL has placeholders; isNew whether the set did not hold it.
+//
+// A learned template does not take what Parameterize would put under a more
+// specific one: with /files/STRING learned, /files/42 makes /files/INTEGER. So
+// what is learned does not depend on the order of the paths. A template that a
+// person or a document gave, or one of an unknown rule, takes all that it
+// matches. When a more specific template appears later, paths go there from then
+// on; nothing is said of what was recorded before.
+//
+// Resolve keeps evidence of the values at the placeholders: see Explain.
 func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) {
 	path = Normalize(path)
-	url, ok := s.Match(method, path)
-	if !ok {
-		url, _ = Parameterize(path, s.opt)
-		if m := s.methods[method]; m == nil || !m.has(url) {
-			s.Add(method, url)
-			isNew = true
+	m := s.methods[method]
+	if m != nil {
+		if e := s.match(m, path); e != nil {
+			if !e.template {
+				return e.url, false, false
+			}
+			if !e.rule.learned() || !s.opt.narrower(e.url, path) {
+				s.observe(m, e, path)
+				return e.url, true, false
+			}
+			if p, _, _ := parameterize(path, &s.opt); m.isBlocked(p) {
+				s.observe(m, e, path)
+				return e.url, true, false
+			}
 		}
 	}
-	return url, IsTemplate(url), isNew
+	url, rule, changed := parameterize(path, &s.opt)
+	if changed && m != nil && m.isBlocked(url) {
+		url, rule = path, 0
+	}
+	e, made := s.add(method, url, rule)
+	switch {
+	case e == nil:
+		isTemplate, isNew = IsTemplate(url), true
+	default:
+		url, isTemplate, isNew = e.url, e.template, made
+		if e.template {
+			s.observe(s.methods[method], e, path)
+		}
+	}
+	return url, isTemplate, isNew
 }
 
-func (m *methodSet) has(url string) bool {
-	if _, ok := m.statics[url]; ok {
-		return true
+// observe keeps what a path says about the template that it belongs to.
+func (s *Set) observe(m *methodSet, t *entry, path string) {
+	s.witness(t, path)
+	if (t.open || t.locale) && t.rule.learned() && t.url != path {
+		s.haunt(m, t, path)
 	}
-	_, ok := m.templates[url]
+}
+
+func (m *methodSet) lookup(url string) *entry {
+	if e := m.statics[url]; e != nil {
+		return e
+	}
+	return m.templates[url]
+}
+
+func (m *methodSet) isBlocked(template string) bool {
+	if len(m.blocked) == 0 {
+		return false
+	}
+	_, ok := m.blocked[template]
 	return ok
 }
 
-// insert gives the number of nodes that it made.
-func (n *node) insert(template string) (made int) {
-	for rest := strings.TrimPrefix(template, "/"); rest != ""; {
-		var seg string
-		seg, rest, _ = strings.Cut(rest, "/")
-		var next *node
-		if p := placeholderOf(seg); p >= 0 {
-			if n.placeholders[p] == nil {
-				n.placeholders[p] = &node{}
-				made++
-			}
-			next = n.placeholders[p]
-		} else {
-			next = n.literals[seg]
-			if next == nil {
-				if n.literals == nil {
-					n.literals = map[string]*node{}
-				}
-				next = &node{}
-				n.literals[seg] = next
-				made++
-			}
-		}
-		n = next
-	}
-	n.url = template
-	return made
-}
-
-// A walk is one look-up in a trie.
-type walk struct {
-	steps int
-	// accepts holds, by segment, the set of placeholders that match it, as bits;
-	// bit 7 says that it was computed. A look-up may come to a segment by several
-	// ways, and the word list is the dear part of the test.
-	accepts [maxSegments]uint8
-}
-
-const computed = 1 << 7
-
-// find looks for the rest of the path, whose first segment has index i, below n.
-// The children are tried in the order of how specific they are, so the first
-// find is the one that wins.
-func (w *walk) find(n *node, rest string, i int) string {
-	if rest == "" {
-		return n.url
-	}
-	if w.steps--; w.steps < 0 {
-		return ""
-	}
-	seg, rest, _ := strings.Cut(rest, "/")
-	if next := n.literals[seg]; next != nil {
-		if url := w.find(next, rest, i+1); url != "" {
-			return url
-		}
-	}
-	if n.placeholders == [phCount]*node{} {
-		return ""
-	}
-	if w.accepts[i] == 0 {
-		w.accepts[i] = accepts(seg)
-	}
-	for p, next := range n.placeholders {
-		if next == nil || w.accepts[i]&(1<<p) == 0 {
+// narrower reports whether the rules for single segments put something more
+// specific than the template has at a placeholder into the path, which the
+// template matches.
+func (o *Options) narrower(template, path string) bool {
+	t, p := rest(template), rest(path)
+	for t != "" && p != "" {
+		var seg, value string
+		seg, t, _ = strings.Cut(t, "/")
+		value, p, _ = strings.Cut(p, "/")
+		ph := placeholderOf(seg)
+		if ph < phVersioned {
 			continue
 		}
-		if url := w.find(next, rest, i+1); url != "" {
-			return url
+		if q := placeholderOf(value); q >= 0 {
+			continue
+		}
+		plain := decode(value)
+		if isNumber(plain) || isObjectID(plain) || ph == phString && o.Versions && isVersion(plain) {
+			return true
+		}
+		if ph == phLocale {
+			if q, _ := placeholderFor(value, true, o); q >= 0 {
+				return true
+			}
 		}
 	}
-	return ""
-}
-
-// accepts gives the placeholders that match a segment, as bits.
-func accepts(raw string) uint8 {
-	if p := placeholderOf(raw); p >= 0 {
-		return computed | 1<<p
-	}
-	seg := decode(raw)
-	if len(seg) <= maxTested && English(seg) {
-		return computed
-	}
-	bits := uint8(computed | 1<<phString | 1<<phVersioned | 1<<phLocale)
-	if matchesInteger(seg) {
-		bits |= 1 << phInteger
-	} else if isNumber(seg) {
-		bits |= 1 << phFloat
-	}
-	if isObjectID(seg) {
-		bits |= 1 << phObjectID
-	}
-	return bits
+	return false
 }

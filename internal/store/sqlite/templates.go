@@ -1,0 +1,322 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"harken/inventory"
+	"harken/inventory/fault"
+)
+
+// MergeDue returns the collections with static URLs that were not looked through.
+func (db *DB) MergeDue(ctx context.Context) ([]inventory.CollectionKey, error) {
+	rows, err := db.r.QueryContext(ctx, `SELECT account, collection FROM templates WHERE due ORDER BY account, collection`)
+	if err != nil {
+		return nil, fmt.Errorf("list collections to merge: %w", err)
+	}
+	defer rows.Close()
+	var all []inventory.CollectionKey
+	for rows.Next() {
+		var k inventory.CollectionKey
+		if err := rows.Scan(&k.Account, &k.ID); err != nil {
+			return nil, fmt.Errorf("list collections to merge: %w", err)
+		}
+		all = append(all, k)
+	}
+	return all, rows.Err()
+}
+
+// TemplateState returns what templates of a collection are made from.
+func (s *store) TemplateState(ctx context.Context, collection int32) (inventory.TemplateState, error) {
+	return s.templateState(ctx, s.db.r.QueryRowContext, collection)
+}
+
+func (s *store) templateState(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, collection int32) (inventory.TemplateState, error) {
+	var t inventory.TemplateState
+	err := query(ctx, `SELECT version, data FROM templates WHERE account = ? AND collection = ?`, s.account, collection).Scan(&t.Version, &t.Data)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return t, fmt.Errorf("read template state: %w", err)
+	}
+	return t, nil
+}
+
+// PutTemplateState stores t if nobody else did since it was read.
+func (s *store) PutTemplateState(ctx context.Context, collection int32, t inventory.TemplateState) (int64, error) {
+	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		have, err := s.templateState(ctx, tx.QueryRowContext, collection)
+		if err != nil {
+			return err
+		}
+		if have.Version != t.Version {
+			return fault.New(fault.Conflict, "the templates of collection %d were changed meanwhile", collection)
+		}
+		t.Version++
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO templates (account, collection, version, due, data) VALUES (?, ?, ?, 0, ?)`,
+			s.account, collection, t.Version, t.Data)
+		return err
+	})
+	return t.Version, err
+}
+
+// Absorb lets a template take over URLs, in one transaction.
+func (s *store) Absorb(ctx context.Context, in inventory.Absorption) error {
+	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		b := absorber{
+			applier: applier{statements: s.db.stmts.within(ctx, tx), account: s.account, collections: map[int32]int64{}},
+			tx:      tx, in: &in, records: map[int64]*inventory.SensitiveSample{},
+		}
+		return b.run(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("absorb into %s %s: %w", in.Method, in.Template, err)
+	}
+	return nil
+}
+
+// An absorber makes one template take over URLs.
+type absorber struct {
+	applier
+	tx       *sql.Tx
+	in       *inventory.Absorption
+	template storedEndpoint
+	rings    []ringed // all samples of all
+	index    sensitiveIndex
+	before   []int64 // records of index when it was read
+	records  map[int64]*inventory.SensitiveSample
+}
+
+// ringed is a stored sample, without its data.
+type ringed struct{ id, time, seq int64 }
+
+func (b *absorber) run(ctx context.Context) error {
+	key := inventory.EndpointKey{Collection: b.in.Collection, URL: b.in.Template, Method: b.in.Method}
+	one := inventory.Endpoint{EndpointKey: key}
+	if there, err := b.hasCollectionOf(ctx, &one); err != nil || !there {
+		return errors.Join(err, missing(there, b.in.Collection))
+	}
+	if err := b.load(ctx, []inventory.Endpoint{one}); err != nil {
+		return err
+	}
+	b.template = b.stored[0]
+	b.types = appendTypes(nil, b.template.Params)
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	taken := 0
+	for urls := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(b.in.URLs))), chunk) {
+		n, err := b.takeAll(ctx, urls)
+		if err != nil {
+			return err
+		}
+		taken += n
+	}
+	if taken == 0 {
+		return nil
+	}
+	kept := b.newest()
+	b.template.sampled = int64(len(kept))
+	if err := b.put(ctx, &b.template, true); err != nil {
+		return err
+	}
+	if err := b.moveSamples(ctx, kept); err != nil {
+		return err
+	}
+	if len(b.index.params) > 0 {
+		if err := b.putSensitive(ctx, b.template.id, &b.index, b.before, b.records); err != nil {
+			return err
+		}
+	}
+	_, err := b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection)
+	return err
+}
+
+func missing(there bool, collection int32) error {
+	if there {
+		return nil
+	}
+	return fault.New(fault.NotFound, "collection %d does not exist", collection)
+}
+
+// begin reads what the template has of its own.
+func (b *absorber) begin(ctx context.Context) (err error) {
+	if b.template.id == 0 {
+		return nil
+	}
+	if b.index, err = b.applier.index(ctx, b.template.id); err != nil {
+		return err
+	}
+	b.before = b.index.used()
+	return b.readRing(ctx, b.template.id)
+}
+
+func (b *absorber) readRing(ctx context.Context, id int64) error {
+	rows, err := b.tx.QueryContext(ctx, `SELECT id, time, seq FROM samples WHERE id BETWEEN ?1 << 4 AND ?1 << 4 | 15`, id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r ringed
+		if err := rows.Scan(&r.id, &r.time, &r.seq); err != nil {
+			return err
+		}
+		b.rings = append(b.rings, r)
+	}
+	return rows.Err()
+}
+
+// takeAll merges what is stored of some URLs into the template, and removes them.
+func (b *absorber) takeAll(ctx context.Context, urls []string) (n int, err error) {
+	es := make([]inventory.Endpoint, len(urls))
+	for i, u := range urls {
+		es[i].EndpointKey = inventory.EndpointKey{Collection: b.in.Collection, URL: u, Method: b.in.Method}
+	}
+	if err := b.load(ctx, es); err != nil {
+		return 0, err
+	}
+	for i := range es {
+		e := &b.stored[i]
+		if e.id == 0 || e.id == b.template.id {
+			continue
+		}
+		n++
+		if err := b.take(ctx, e); err != nil {
+			return n, fmt.Errorf("%s: %w", e.URL, err)
+		}
+	}
+	return n, nil
+}
+
+func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
+	if err := b.readRing(ctx, e.id); err != nil {
+		return err
+	}
+	if err := b.takeSensitive(ctx, e.id); err != nil {
+		return err
+	}
+	if err := b.moveOverrides(ctx, e.URL); err != nil {
+		return err
+	}
+	if err := b.deleteRows(ctx, b.tx, e, false); err != nil {
+		return err
+	}
+	b.template.Merge(&e.Endpoint)
+	if b.in.Params == nil {
+		return nil
+	}
+	ps := b.in.Params(e.URL)
+	for i := range ps {
+		ps[i].Count, ps[i].FirstSeen, ps[i].LastSeen = e.Count, e.Discovered, e.LastSeen
+	}
+	slices.SortFunc(ps, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
+	b.template.Merge(&inventory.Endpoint{Params: ps})
+	return nil
+}
+
+// takeSensitive moves the samples of sensitive parameters.
+func (b *absorber) takeSensitive(ctx context.Context, id int64) error {
+	x, err := b.applier.index(ctx, id)
+	if err != nil || len(x.params) == 0 {
+		return err
+	}
+	rows, err := b.tx.QueryContext(ctx, `SELECT seq, time, record, source, data FROM sensitive_samples WHERE endpoint = ? ORDER BY seq`, id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		one := &inventory.SensitiveSample{}
+		var seq int64
+		var record []byte
+		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &one.Data); err != nil {
+			return err
+		}
+		copy(one.ID[:], record)
+		var keys []inventory.ParamKey
+		for i := range x.params {
+			if slices.Contains(x.params[i].Seqs, seq) {
+				keys = append(keys, x.params[i].key())
+			}
+		}
+		b.records[b.index.add(keys)] = one
+	}
+	return rows.Err()
+}
+
+func (b *absorber) moveOverrides(ctx context.Context, url string) error {
+	r, err := b.tx.ExecContext(ctx, `INSERT OR IGNORE INTO sensitive_params (account, collection, url, method, code, header, param, sensitive)
+		SELECT account, collection, ?, method, code, header, param, sensitive FROM sensitive_params
+		WHERE account = ? AND collection = ? AND url = ? AND method = ?`, b.in.Template, b.account, b.in.Collection, url, b.in.Method)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return (&store{account: b.account}).changed(ctx, b.tx)
+}
+
+// newest chooses the samples that the template keeps, oldest first.
+func (b *absorber) newest() []ringed {
+	slices.SortFunc(b.rings, func(x, y ringed) int {
+		switch {
+		case x.time != y.time:
+			return int(max(-1, min(1, x.time-y.time)))
+		case x.seq != y.seq:
+			return int(max(-1, min(1, x.seq-y.seq)))
+		}
+		return int(max(-1, min(1, x.id-y.id)))
+	})
+	return b.rings[max(0, len(b.rings)-inventory.MaxSamples):]
+}
+
+// moveSamples makes kept the ring of the template and removes the other samples.
+func (b *absorber) moveSamples(ctx context.Context, kept []ringed) error {
+	for _, r := range b.rings[:len(b.rings)-len(kept)] {
+		if _, err := b.tx.ExecContext(ctx, `DELETE FROM samples WHERE id = ?`, r.id); err != nil {
+			return err
+		}
+	}
+	// By way of ids below 0, which are free: the ring may be in its own way.
+	for i, r := range kept {
+		if _, err := b.tx.ExecContext(ctx, `UPDATE samples SET id = ?, seq = ? WHERE id = ?`, -1-i, i, r.id); err != nil {
+			return err
+		}
+	}
+	for i := range kept {
+		if _, err := b.tx.ExecContext(ctx, `UPDATE samples SET id = ? WHERE id = ?`, b.template.id<<4|int64(i), -1-i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteRows removes an endpoint with all that belongs to it, except overrides
+// and, unless withSamples, samples.
+func (a *applier) deleteRows(ctx context.Context, tx *sql.Tx, e *storedEndpoint, withSamples bool) error {
+	for _, q := range [...]string{
+		`DELETE FROM endpoints WHERE id = ?`,
+		`DELETE FROM changes WHERE endpoint = ?`,
+		`DELETE FROM sensitive_index WHERE endpoint = ?`,
+		`DELETE FROM sensitive_samples WHERE endpoint = ?`,
+	} {
+		if _, err := tx.ExecContext(ctx, q, e.id); err != nil {
+			return err
+		}
+	}
+	if withSamples {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM samples WHERE id BETWEEN ?1 << 4 AND ?1 << 4 | 15`, e.id); err != nil {
+			return err
+		}
+	}
+	for _, t := range appendTypes(nil, e.Params) {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM param_types WHERE account = ? AND type = ? AND collection = ? AND endpoint = ?`,
+			a.account, t, e.Collection, e.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

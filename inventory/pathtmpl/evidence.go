@@ -1,0 +1,200 @@
+package pathtmpl
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+)
+
+// What is kept of a template, at most.
+const (
+	maxExamples  = 10  // values of each placeholder
+	maxExample   = 128 // bytes of one; longer ones are not kept
+	maxFirst     = 5   // paths
+	maxFirstPath = 1024
+	exactValues  = 64  // values of a placeholder that are counted exactly
+	registers    = 256 // of the sketch beyond that, a byte each
+)
+
+// evidence is what is known of the paths of a template.
+type evidence struct {
+	first  []string
+	values []values // by placeholder, from the left
+	bytes  int64    // of all this
+}
+
+// values are what stood at one placeholder.
+type values struct {
+	examples []string
+	exact    []uint64 // hashes of distinct values, sorted; nil once there are more
+	sketch   []byte   // HyperLogLog registers, for more
+}
+
+// A Placeholder is the evidence of one placeholder of a template.
+type Placeholder struct {
+	Index int    // of its segment, from 0
+	Name  string // INTEGER, STRING, ...
+	// Examples are the first distinct values, percent-decoded, at most ten; none
+	// over 128 bytes, and none with Options.NoExamples.
+	Examples []string
+	// Distinct estimates how many different values there were: exact up to 64,
+	// beyond that by 256 registers, with a standard error of 6.5 %.
+	Distinct int64
+	Exact    bool
+}
+
+// An Explanation says why a path is known by the URL it is known by.
+type Explanation struct {
+	Method, URL  string
+	Known        bool // the set has URL; else it is what a request would make
+	IsTemplate   bool
+	Rule         Rule
+	Pinned       bool
+	Placeholders []Placeholder
+	// FirstPaths are the first distinct paths of a template, at most five.
+	FirstPaths []string
+	// Blocked is the template that the path would have if that were not on the
+	// block list.
+	Blocked string
+}
+
+// Explain says by which URL a path, or a template, is known, and why. It changes
+// nothing.
+func (s *Set) Explain(method, path string) Explanation {
+	path = Normalize(path)
+	ex := Explanation{Method: method}
+	m := s.methods[method]
+	p, rule, changed := parameterize(path, &s.opt)
+	if changed && m != nil && m.isBlocked(p) {
+		ex.Blocked, p, rule, changed = p, path, 0, false
+	}
+	if m == nil && !changed {
+		p = path
+	}
+	var e *entry
+	if m != nil {
+		e = s.match(m, path)
+		if e != nil && e.template && changed && e.rule.learned() && s.opt.narrower(e.url, path) {
+			e = m.lookup(p)
+		}
+	}
+	if e == nil {
+		ex.URL, ex.IsTemplate, ex.Rule = p, IsTemplate(p), rule
+		return ex
+	}
+	ex.Known, ex.URL, ex.IsTemplate, ex.Rule, ex.Pinned = true, e.url, e.template, e.rule, e.rule&RulePinned != 0
+	if !e.template {
+		return ex
+	}
+	if e.ev != nil {
+		ex.FirstPaths = slices.Clone(e.ev.first)
+	}
+	n := 0
+	Params(e.url, e.url, func(index int, name, _ string) {
+		ph := Placeholder{Index: index, Name: name, Exact: true}
+		if e.ev != nil {
+			v := &e.ev.values[n]
+			ph.Examples = slices.Clone(v.examples)
+			ph.Distinct, ph.Exact = v.distinct()
+		}
+		ex.Placeholders = append(ex.Placeholders, ph)
+		n++
+	})
+	return ex
+}
+
+// witness keeps what a path says about its template.
+func (s *Set) witness(t *entry, path string) {
+	if IsTemplate(path) {
+		return
+	}
+	var before int64
+	if t.ev == nil {
+		if s.bytes >= s.maxBytes() {
+			return
+		}
+		n := countPlaceholders(t.url)
+		t.ev = &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
+	} else {
+		before = t.ev.bytes
+	}
+	room := s.bytes < s.maxBytes()
+	ev := t.ev
+	if room && !s.opt.NoExamples && len(ev.first) < maxFirst && len(path) <= maxFirstPath && !slices.Contains(ev.first, path) {
+		ev.first = append(ev.first, strings.Clone(path))
+		ev.bytes += int64(len(path)) + 16
+	}
+	i := 0
+	Params(t.url, path, func(_ int, _, value string) {
+		if i < len(ev.values) {
+			ev.bytes += ev.values[i].add(value, room, !s.opt.NoExamples)
+		}
+		i++
+	})
+	s.bytes += ev.bytes - before
+}
+
+func countPlaceholders(template string) (n int) {
+	for seg := range strings.SplitSeq(rest(template), "/") {
+		if placeholderOf(seg) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// add counts a value, and gives the bytes that this took. Without room it only
+// counts where there is a sketch already.
+func (v *values) add(value string, room, examples bool) (grown int64) {
+	if room && examples && len(v.examples) < maxExamples && len(value) <= maxExample && !slices.Contains(v.examples, value) {
+		v.examples = append(v.examples, strings.Clone(value))
+		grown += int64(len(value)) + 16
+	}
+	h := hashText(value)
+	if v.sketch != nil {
+		v.register(h)
+		return grown
+	}
+	i, ok := slices.BinarySearch(v.exact, h)
+	switch {
+	case ok || !room:
+		return grown
+	case len(v.exact) < exactValues:
+		v.exact = slices.Insert(v.exact, i, h)
+		return grown + 8
+	}
+	v.sketch = make([]byte, registers)
+	for _, old := range v.exact {
+		v.register(old)
+	}
+	v.register(h)
+	v.exact = nil
+	return grown + registers - 8*exactValues
+}
+
+func (v *values) register(h uint64) {
+	r := &v.sketch[h%registers]
+	// The low bits chose the register; the rank is that of the others.
+	*r = max(*r, byte(bits.LeadingZeros64(h|registers-1)+1)) //nolint:gosec // at most 57
+}
+
+// distinct is the estimate of HyperLogLog (Flajolet et al., 2007), with its
+// correction for few values.
+func (v *values) distinct() (n int64, exact bool) {
+	if v.sketch == nil {
+		return int64(len(v.exact)), true
+	}
+	sum, zeros := 0.0, 0.0
+	for _, r := range v.sketch {
+		sum += math.Ldexp(1, -int(r))
+		if r == 0 {
+			zeros++
+		}
+	}
+	est := 0.7213 / (1 + 1.079/registers) * registers * registers / sum
+	if est <= 2.5*registers && zeros > 0 {
+		est = registers * math.Log(registers/zeros)
+	}
+	return max(int64(est+0.5), exactValues+1), false
+}
