@@ -101,7 +101,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		return nil, err
 	}
 	cfg := admin.Config{
-		Stores: &fullStores{Stores: db, full: map[int32]*fullStore{}}, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
+		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -191,6 +191,7 @@ func (w *world) inventory(ctx context.Context) error {
 		{Account: "1000000", Source: "HAR", Collection: 7, Host: "other.example.com", Time: e.Started, Data: []byte(`{"request":{"method":"GET","url":"http://other.example.com/x"}}`)},
 		{Account: "2000000", Source: "HAR", Collection: 7, Time: e.Started, Data: []byte(`{"secret":true}`)},
 	}
+	sample := inventory.Sample{Endpoint: users, Time: now - 10, Account: inventory.DefaultAccount, Source: "MIRRORING", Data: data}
 	return w.db.Apply(ctx, &inventory.Update{
 		Marks: map[inventory.Mark]int64{},
 		Accounts: map[int32]*inventory.AccountUpdate{inventory.DefaultAccount: {
@@ -199,6 +200,10 @@ func (w *world) inventory(ctx context.Context) error {
 					EndpointKey: users, Count: 12, Discovered: now - 100, LastSeen: now - 10, APIType: "REST",
 					AuthTypes: [][]string{{"BEARER"}, {"JWT", "API_KEY"}}, AccessTypes: []string{"PUBLIC"}, ResponseCodes: []int{200, 302},
 					Sources: map[string]int64{"MIRRORING": now - 10}, Origins: []string{"https://api.example.com"},
+					AuthSeen: []int64{now - 100, now - 20}, CodeSeen: []int64{now - 100, now - 30},
+					Traffic: []inventory.TrafficCount{
+						{Start: now - now%3600, Status: 200, Count: 11}, {Start: now - now%3600, Status: 302, Count: 1},
+					},
 					Params: []inventory.Param{
 						{
 							ParamKey: inventory.ParamKey{ResponseCode: -1, URLParam: true, Name: "1", Type: "INTEGER_32"},
@@ -214,10 +219,20 @@ func (w *world) inventory(ctx context.Context) error {
 					EndpointKey: inventory.EndpointKey{Collection: col.ID, URL: "/users", Method: "POST"}, Count: 1,
 					Discovered: now - 40*86400, LastSeen: now - 40*86400, APIType: "REST", AuthTypes: [][]string{{"UNAUTHENTICATED"}, {"BASIC"}},
 					ResponseCodes: []int{201},
+					Params: []inventory.Param{{
+						ParamKey: inventory.ParamKey{ResponseCode: -1, Name: "nick", Type: "GENERIC"}, Count: 1, FirstSeen: now - 40*86400,
+						LastSeen: now - 40*86400, Values: []string{"bob"},
+					}},
 				},
 				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/zzz", Method: "GET"}, Count: 1},
 			},
-			Samples: []inventory.Sample{{Endpoint: users, Time: now - 10, Account: inventory.DefaultAccount, Source: "MIRRORING", Data: data}},
+			Samples: []inventory.Sample{sample},
+			Sensitive: []inventory.SensitiveSample{{Sample: sample, Params: []inventory.ParamKey{{ResponseCode: 200, Name: "mail", Type: "EMAIL"}}}},
+			Dropped:   map[string]int64{"status": 3, "options": 1},
+			Drops: []inventory.Drop{
+				{Rule: "status", Host: "api.example.com", Count: 3, Last: now - 5, Example: []byte(`{"request":{"method":"GET"}}`)},
+				{Rule: "options", Host: "other.example.com", Count: 1, Last: now - 6},
+			},
 		}},
 	})
 }

@@ -62,7 +62,7 @@ func NewCaller(ctx context.Context, users UserStore, stores inventory.Stores, us
 		return nil, err
 	}
 	c := &Caller{User: u, Account: account, Role: g.In(scope), Grant: g, Scope: scope}
-	c.Store, _ = stores.Account(account).(inventory.FullStore)
+	c.Store = stores.Full(account)
 	if c.Restricted() {
 		c.Store = &limited{all: c.Store, seen: g.Collections}
 	}
