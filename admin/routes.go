@@ -49,6 +49,28 @@ var routes = []route{
 	// Traffic filters.
 	{"fetchDroppedTraffic", needs(auth.TrafficFilters, auth.Read), post((*API).fetchDropped)},
 
+	// Account settings.
+	{"fetchAdminSettings", needs(auth.AdminActions, auth.Read), post((*API).fetchAdminSettings)},
+	{"updatePrivateCidrIps", needs(auth.AdminActions, auth.ReadWrite), post((*API).updatePrivateCIDRs)},
+	{"updatePartnerIps", needs(auth.AdminActions, auth.ReadWrite), post((*API).updatePartnerIPs)},
+	{"updateSetupType", needs(auth.AdminActions, auth.ReadWrite), setting(updateSetupType)},
+	{"updateTrafficFilters", needs(auth.AdminActions, auth.ReadWrite), setting(updateTrafficFilters)},
+	{"updateCollectionNameMapper", needs(auth.AdminActions, auth.ReadWrite), setting(updateNameMapper)},
+	{"updateDefaultPayloads", needs(auth.AdminActions, auth.ReadWrite), setting(updateDefaultPayloads)},
+	{"updateRedundantEndpointsList", needs(auth.AdminActions, auth.ReadWrite), setting(updateRedundant)},
+	{"updateCaptureScope", needs(auth.AdminActions, auth.ReadWrite), setting(updateCaptureScope)},
+	{"updateEndpointRateLimit", needs(auth.AdminActions, auth.ReadWrite), setting(updateRateLimit)},
+	{"updateRetention", needs(auth.AdminActions, auth.ReadWrite), setting(updateRetention)},
+	{"toggleRedactFeature", needs(auth.AdminActions, auth.ReadWrite), toggle[redactFeature](setRedact)},
+	{"toggleOptionsAPIs", needs(auth.AdminActions, auth.ReadWrite), toggle[allowOptions](setOptions)},
+	{"toggleFilterLogs", needs(auth.AdminActions, auth.ReadWrite), toggle[allowFilterLogs](setFilterLogs)},
+	{"toggleDeletionOfUrls", needs(auth.AdminActions, auth.ReadWrite), toggle[allowDeletion](setDeletion)},
+	{"toggleApisCaseInsensitive", needs(auth.AdminActions, auth.ReadWrite), toggle[ignoreCase](setIgnoreCase)},
+	{"toggleMergingOnVersions", needs(auth.AdminActions, auth.ReadWrite), toggle[mergeVersions](setMergeVersions)},
+	{"toggleUrlRegexMatching", needs(auth.AdminActions, auth.ReadWrite), toggle[regexMatching](setRegexMatching)},
+	{"toggleBodyMatch", needs(auth.AdminActions, auth.ReadWrite), toggle[bodyMatch](setBodyMatch)},
+	{"toggleSplitIpHosts", needs(auth.AdminActions, auth.ReadWrite), toggle[splitIPHosts](setSplitIPHosts)},
+
 	// Imports.
 	{"uploadHar", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).uploadHAR))},
 	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},

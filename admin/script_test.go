@@ -226,7 +226,7 @@ func (w *world) inventory(ctx context.Context) error {
 				},
 				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/zzz", Method: "GET"}, Count: 1},
 			},
-			Samples: []inventory.Sample{sample},
+			Samples:   []inventory.Sample{sample},
 			Sensitive: []inventory.SensitiveSample{{Sample: sample, Params: []inventory.ParamKey{{ResponseCode: 200, Name: "mail", Type: "EMAIL"}}}},
 			Dropped:   map[string]int64{"status": 3, "options": 1},
 			Drops: []inventory.Drop{

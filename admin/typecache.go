@@ -43,7 +43,7 @@ func (a *API) types(ctx context.Context, c *auth.Caller) (*datatype.Detector, er
 		return nil, err
 	}
 	// A definition that is refused is left out, as the learner does.
-	types, _ := datatype.Compile(defs) //nolint:errcheck // told when it is stored; see above
+	types, _ := datatype.Compile(defs)
 	a.compiled.mu.Lock()
 	defer a.compiled.mu.Unlock()
 	if len(a.compiled.accounts) >= maxCachedAccounts {
