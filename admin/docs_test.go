@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"harken/admin/auth"
+	"harken/inventory/datatype"
 )
 
 // docPath is the page that describes the rows.
@@ -124,8 +125,12 @@ func typeName(t reflect.Type) string {
 		return "list of " + typeName(t.Elem())
 	case reflect.Pointer:
 		return typeName(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "object"
 	case reflect.Bool:
 		return "boolean"
+	case reflect.Float64:
+		return "number"
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "integer"
 	default:
@@ -149,6 +154,9 @@ func shape(t reflect.Type, indent string) string {
 	case reflect.Interface:
 		return "any"
 	case reflect.Struct:
+		if t == reflect.TypeFor[datatype.Predicate]() {
+			return "{type, value}"
+		}
 		var lines []string
 		for _, f := range reflect.VisibleFields(t) {
 			if jsonName(f) != "" {

@@ -45,8 +45,17 @@ var routes = []route{
 	{"addSensitiveField", needs(auth.SensitiveData, auth.ReadWrite), post((*API).addSensitiveField)},
 	{"resetSensitive", needs(auth.SensitiveData, auth.ReadWrite), post((*API).resetSensitive)},
 	{"listAllSensitiveFields", needs(auth.SensitiveData, auth.Read), post((*API).listSensitiveFields)},
+	{"fetchCustomDataTypes", needs(auth.SensitiveData, auth.Read), post((*API).fetchDataTypes)},
+	{"testCustomDataType", needs(auth.SensitiveData, auth.Read), post((*API).testDataType)},
+	{"addCustomDataType", needs(auth.SensitiveData, auth.ReadWrite), post((*API).addDataType)},
+	{"updateCustomDataType", needs(auth.SensitiveData, auth.ReadWrite), post((*API).updateDataType)},
+	{"deleteCustomDataType", needs(auth.SensitiveData, auth.ReadWrite), post((*API).deleteDataType)},
 
 	// Traffic filters.
+	{"fetchAdvancedFilters", needs(auth.TrafficFilters, auth.Read), post((*API).fetchAdvancedFilters)},
+	{"testAdvancedFilter", needs(auth.SampleData, auth.Read), post((*API).testAdvancedFilter)},
+	{"saveAdvancedFilter", needs(auth.TrafficFilters, auth.ReadWrite), post((*API).saveAdvancedFilter)},
+	{"deleteAdvancedFilter", needs(auth.TrafficFilters, auth.ReadWrite), post((*API).deleteAdvancedFilter)},
 	{"fetchDroppedTraffic", needs(auth.TrafficFilters, auth.Read), post((*API).fetchDropped)},
 
 	// Account settings.
