@@ -23,6 +23,7 @@ type FullStore interface {
 type TemplateState struct {
 	Version int64 // 0 if nothing is stored
 	Data    []byte
+	Due     bool // the collection is among Learning.MergeDue
 }
 
 // A TemplateStore keeps what path templates are made from, and lets a template
@@ -31,7 +32,8 @@ type TemplateStore interface {
 	// TemplateState returns the state of a collection.
 	TemplateState(ctx context.Context, collection int32) (TemplateState, error)
 	// PutTemplateState stores s if s.Version is the version of what is stored, and
-	// returns the new version; else fault.Conflict.
+	// returns the new version; else fault.Conflict. With Data nil it stores Due
+	// alone, and the version stays.
 	PutTemplateState(ctx context.Context, collection int32, s TemplateState) (version int64, err error)
 	// Absorb makes the template, which is made if it does not exist, take over the
 	// history of urls of the method, and removes these: facts, params, counts and

@@ -34,16 +34,16 @@ type Settings struct {
 	BodyMatch          *bool    `json:"bodyMatchEnabled,omitempty"` // nil is true; see BodyMatching
 
 	// Ours.
-	SplitIPHosts     bool     `json:"splitIpHosts,omitempty"`     // a collection for each address that is a host
-	AllowHosts       []string `json:"allowHosts,omitempty"`       // globs; empty is all
-	DenyHosts        []string `json:"denyHosts,omitempty"`        // globs
+	SplitIPHosts     bool     `json:"splitIpHosts,omitempty"` // a collection for each address that is a host
+	AllowHosts       []string `json:"allowHosts,omitempty"`   // globs; empty is all
+	DenyHosts        []string `json:"denyHosts,omitempty"`    // globs
 	DenyPaths        []string `json:"denyPathPrefixes,omitempty"`
 	DenyContentTypes []string `json:"denyContentTypes,omitempty"` // globs of media types of responses
 	// EndpointRate bounds the records that are learned of one endpoint; nil does not.
 	EndpointRate *Rate `json:"endpointRateLimit,omitempty"`
-	SampleCount      int      `json:"sampleCount,omitempty"`      // newest samples kept, at most and by default MaxSamples
-	SampleDays       int      `json:"sampleDays,omitempty"`       // samples older than that are removed; 0 keeps them
-	ChangeDays       int      `json:"changeDays,omitempty"`       // change rows older than that are removed; 0 is DefaultChangeDays
+	SampleCount  int   `json:"sampleCount,omitempty"` // newest samples kept, at most and by default MaxSamples
+	SampleDays   int   `json:"sampleDays,omitempty"`  // samples older than that are removed; 0 keeps them
+	ChangeDays   int   `json:"changeDays,omitempty"`  // change rows older than that are removed; 0 is DefaultChangeDays
 }
 
 // A Rate is Burst at once (0: as many as in a minute), and PerMinute in the long

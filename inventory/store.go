@@ -31,8 +31,8 @@ type Learning interface {
 	// DroppedNoCollection. It may be called by one goroutine at a time, and does
 	// not keep u or change it.
 	Apply(ctx context.Context, u *Update) error
-	// MergeDue returns the collections in which look-alike URLs were not looked for
-	// since static ones were added: PutTemplateState settles it.
+	// MergeDue returns the collections that an update made due, in which look-alike
+	// URLs were not looked for since: PutTemplateState settles it.
 	MergeDue(ctx context.Context) ([]CollectionKey, error)
 }
 
@@ -50,6 +50,11 @@ type Mark struct {
 type Update struct {
 	Accounts map[int32]*AccountUpdate
 	Marks    map[Mark]int64
+	// Reshaped, unless nil, is called by Apply for each endpoint that is new or got
+	// parameters, types, statuses or ways to authenticate that it did not have,
+	// also if Apply fails in the end. Its answer says that the collection is due:
+	// see Learning.MergeDue.
+	Reshaped func(account int32, k EndpointKey) (due bool)
 }
 
 // DroppedNoCollection is the rule in AccountUpdate.Dropped of records whose
@@ -66,7 +71,6 @@ type AccountUpdate struct {
 	// Redacted are the collections of which values and samples are redacted already.
 	// Those of others that have Redact meanwhile are not stored.
 	Redacted []int32
-	MergeDue []int32 // collections with new static URLs; see Learning.MergeDue
 }
 
 // A Store is the data of one account. Errors of kind fault.NotFound say that

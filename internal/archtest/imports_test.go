@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"ingest/learn/filter":     {"har"},
 	"inventory":               {"har", "inventory/fault", "inventory/datatype"},
 	"inventory/extract":       {"har", "inventory/datatype"},
+	"har/redact":              {"har"},
 	"capture":                 {"har", "ingest"},
 	"ingest/spool":            {"ingest"},
 	"ingest/kafka":            {"ingest"},

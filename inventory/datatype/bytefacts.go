@@ -100,8 +100,10 @@ func edge(re *syntax.Regexp, last bool) (set byteSet, nullable bool) {
 		return set, false
 	case syntax.OpCharClass:
 		for i := 0; i+1 < len(re.Rune); i += 2 {
-			for r := re.Rune[i]; r <= re.Rune[i+1] && r < utf8.RuneSelf; r++ {
-				set.add(byte(r))
+			for c := range byte(utf8.RuneSelf) {
+				if re.Rune[i] <= rune(c) && rune(c) <= re.Rune[i+1] {
+					set.add(c)
+				}
 			}
 			if re.Rune[i+1] >= utf8.RuneSelf {
 				set = set.union(beyondASCII())
@@ -150,7 +152,7 @@ func concatEdge(subs []*syntax.Regexp, last bool) (set byteSet, nullable bool) {
 
 func addRune(set *byteSet, r rune, fold bool) {
 	for c := r; ; {
-		if c < utf8.RuneSelf {
+		if 0 <= c && c < utf8.RuneSelf {
 			set.add(byte(c))
 		} else {
 			*set = set.union(beyondASCII())

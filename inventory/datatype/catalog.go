@@ -19,7 +19,7 @@ type CatalogEntry struct {
 }
 
 // Type gives the custom type that an entry stands for. Validate it before use.
-func (c CatalogEntry) Type() CustomType { //nolint:gocritic // a definition is data, handed over as such
+func (c CatalogEntry) Type() CustomType {
 	matches := func(pattern string) *Conditions {
 		return &Conditions{Operator: opAnd, Predicates: []Predicate{{Type: Regex, Value: pattern}}}
 	}

@@ -37,17 +37,14 @@ type rules struct {
 // A ruleSet has the bit n of word n/64 for rule n.
 type ruleSet []uint64
 
-func (s ruleSet) add(n int)          { s[n/64] |= 1 << (n % 64) }
-func (s ruleSet) has(n int) bool     { return s[n/64]&(1<<(n%64)) != 0 }
-func (r *rules) set() ruleSet        { return make(ruleSet, (len(r.list)+63)/64) }
-func lengthClass(n int) int          { return min(n, maxLength) }
-func (b builtinSet) has(n Name) bool { return b&builtinBit(n) != 0 }
-func (s *builtinSet) turnOff(n Name) { *s |= builtinBit(n) }
-func builtinBit(n Name) (b builtinSet) {
+func (s ruleSet) add(n int) { s[n/64] |= 1 << (n % 64) }
+
+func (r *rules) set() ruleSet { return make(ruleSet, (len(r.list)+63)/64) }
+
+func (s *builtinSet) turnOff(n Name) {
 	if i := slices.Index(detected[:], n); i >= 0 {
-		b = 1 << i
+		*s |= 1 << i
 	}
-	return b
 }
 
 // maxLength is the length of values beyond which lengths are not told apart.
@@ -242,7 +239,7 @@ func (r *rules) find(key string, v *value, id *ParamID) Name {
 	}
 	first, last, length := r.empty, r.empty, r.empty
 	if s := v.text; s != "" {
-		first, last, length = r.byFirst[s[0]], r.byLast[s[len(s)-1]], r.byLength[lengthClass(len(s))]
+		first, last, length = r.byFirst[s[0]], r.byLast[s[len(s)-1]], r.byLength[min(len(s), maxLength)]
 	}
 	for w := range r.keyAlone {
 		var byKey uint64

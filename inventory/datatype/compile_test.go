@@ -13,11 +13,11 @@ import (
 	"harken/inventory/datatype"
 )
 
-func mustCompile(t testing.TB, d datatype.Definitions) *datatype.Detector {
-	t.Helper()
+func mustCompile(tb testing.TB, d datatype.Definitions) *datatype.Detector {
+	tb.Helper()
 	det, err := datatype.Compile(d)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return det
 }
@@ -202,6 +202,7 @@ func TestOverrides(t *testing.T) {
 	d := mustCompile(t, datatype.Definitions{Builtins: []datatype.Override{
 		{Name: "EMAIL", SensitivePosition: []string{"REQUEST_PAYLOAD"}, Redacted: true, CategoriesList: []string{"MINE"}, DataTypePriority: "LOW"},
 		{Name: "SSN", Inactive: true},
+		{Name: "VIN", KeyConditions: &datatype.Conditions{Operator: "AND"}, SensitiveAlways: true},
 		{Name: "PHONE_NUMBER", SensitiveAlways: true, ValueConditions: list("AND", `REGEX \d{10}`)},
 		{Name: "ADDRESS", KeyConditions: list("AND", "EQUALS_TO address"), SensitiveAlways: true},
 		{Name: "CREDIT_CARD", Inactive: true, KeyConditions: list("AND", "EQUALS_TO card")},
@@ -224,6 +225,7 @@ func TestOverrides(t *testing.T) {
 	f("k", "123-45-6789", datatype.Generic)
 	f("k", "6502530000", datatype.PhoneNumber)
 	f("k", "+16502530000", datatype.Generic)
+	f("k", "1M8GDM9AXKP042788", datatype.VIN)
 	f("shop#address", "anywhere", datatype.Address)
 	f("card", "4539148803436467", datatype.Integer64)
 	f("k", id, datatype.UUID)
@@ -267,6 +269,15 @@ func TestCustomFacts(t *testing.T) {
 	d := mustCompile(t, datatype.Definitions{Custom: []datatype.CustomType{typ, off}})
 	if got := d.Text("name", "abc"); got != datatype.Generic {
 		t.Errorf("ignored key: Text = %s", got)
+	}
+	at := datatype.ParamID{URL: "/a", Method: "POST", ResponseCode: -1, Param: "shop#title", APICollectionID: 3}
+	typ.IgnoreData.KeysInSelectedAPIs = map[string][]datatype.ParamID{"title": {at}}
+	selected := mustCompile(t, datatype.Definitions{Custom: []datatype.CustomType{typ}})
+	if got := selected.TextAt("shop#title", "abc", &at); got != datatype.Generic || !selected.IgnoresSome("shop#title") {
+		t.Errorf("ignored parameter: TextAt = %s", got)
+	}
+	if got := selected.Text("shop#title", "abc"); got != "GEO" {
+		t.Errorf("other parameter: Text = %s", got)
 	}
 	if !d.Sensitive("GEO", datatype.RequestHeader) || !d.Redacted("GEO") || d.Sensitive("NONE", datatype.RequestHeader) {
 		t.Error("facts are wrong")

@@ -1,6 +1,7 @@
 // Package datatype names the type of a value (EMAIL, INTEGER_32, JWT) and says
-// which types are sensitive at which place. It looks at single values; it does
-// not know parameters, and keeps nothing.
+// which types are sensitive at which place: by the built-in types, and by what
+// users define, of types and of ways to authenticate. It looks at single values;
+// it does not know parameters, and keeps nothing.
 package datatype
 
 import "slices"

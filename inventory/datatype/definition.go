@@ -42,7 +42,7 @@ type CustomType struct {
 
 // An Override changes a built-in type: a document of akto_data_type. What it says
 // of sensitivity, categories and priority replaces what the table of the built-in
-// types says. Its conditions, if there are any, replace the detector, and Inactive
+// types says. Its conditions, if they have predicates, replace the detector, and Inactive
 // turns it off: both only for types that have a detector or, as ADDRESS, none
 // (CREDIT_CARD, EMAIL, URL, SSN, UUID, JWT, PHONE_NUMBER, IP_ADDRESS, VIN).
 type Override struct {
@@ -217,6 +217,16 @@ func (c *Conditions) normalized() *Conditions {
 	return n
 }
 
+// orNone takes conditions without predicates for none: other writers of the
+// documents store an empty list where nothing was set, and that must not turn a
+// built-in detector off.
+func (c *Conditions) orNone() *Conditions {
+	if c == nil || len(c.Predicates) == 0 {
+		return nil
+	}
+	return c
+}
+
 func normalOperator(s string) string {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	if s == "" {
@@ -229,7 +239,7 @@ func normalOperator(s string) string {
 func (o *Override) asCustom() CustomType {
 	return CustomType{
 		Name: o.Name, SensitiveAlways: o.SensitiveAlways, SensitivePosition: o.SensitivePosition, Active: !o.Inactive,
-		KeyConditions: o.KeyConditions, ValueConditions: o.ValueConditions, Operator: o.Operator, IgnoreData: o.IgnoreData,
+		KeyConditions: o.KeyConditions.orNone(), ValueConditions: o.ValueConditions.orNone(), Operator: o.Operator, IgnoreData: o.IgnoreData,
 		Redacted: o.Redacted, DataTypePriority: o.DataTypePriority, CategoriesList: o.CategoriesList,
 	}
 }

@@ -51,7 +51,7 @@ func (e *DefinitionError) Error() string {
 // Validate checks a custom type that is about to be stored, see
 // CustomType.Normalized. It is stricter than Compile: conditions must be able to
 // hold. Errors are of type *DefinitionError.
-func Validate(t CustomType) error { //nolint:gocritic // a definition is data, handed over as such
+func Validate(t CustomType) error {
 	_, err := compileType(&t, false)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func Validate(t CustomType) error { //nolint:gocritic // a definition is data, h
 
 // ValidateOverride checks the change of a built-in type. Errors are of type
 // *DefinitionError.
-func ValidateOverride(o Override) error { //nolint:gocritic // a definition is data, handed over as such
+func ValidateOverride(o Override) error {
 	_, err := compileOverride(&o)
 	return err
 }

@@ -32,8 +32,7 @@ func (x *Extractor) json(s string) bool {
 // nested adds the values of a text that is itself a JSON object or array, below
 // the name of the text.
 func (x *Extractor) nested(s string) {
-	s = strings.TrimSpace(s)
-	if n := len(s); n < 2 || !(s[0] == '{' && s[n-1] == '}' || s[0] == '[' && s[n-1] == ']') {
+	if s = strings.TrimSpace(s); s == "" || s[0] != '{' && s[0] != '[' {
 		return
 	}
 	p := scanner{x: x, s: s}

@@ -41,8 +41,15 @@ func TestEvents(t *testing.T) {
 func TestMessages(t *testing.T) {
 	e := &har.Entry{Response: har.Response{Status: 101}}
 	for _, m := range []struct{ direction, data string }{
-		{"send", `{"q":1}`}, {"receive", `{"email":"a@b.de"}`}, {"receive", `42["msg",{"id":7}]`}, {"send", "plain"},
-		{"receive", "{\"type\":1}\x1e{\"type\":6}\x1e"}, {"receive", "\xff\xfe"}, {"send", `{"q":`}, {"send", `{"q":2}`}, {"receive", "2"},
+		{"send", `{"q":1}`},
+		{"receive", `{"email":"a@b.de"}`},
+		{"receive", `42["msg",{"id":7}]`},
+		{"send", "plain"},
+		{"receive", "{\"type\":1}\x1e{\"type\":6}\x1e"},
+		{"receive", "\xff\xfe"},
+		{"send", `{"q":`},
+		{"send", `{"q":2}`},
+		{"receive", "2"},
 	} {
 		e.WebSocketMessages = append(e.WebSocketMessages, har.WebSocketMessage{Type: m.direction, Opcode: 1, Data: []byte(m.data)})
 	}

@@ -75,8 +75,8 @@ func (s *Set) Explain(method, path string) Explanation {
 	var e *entry
 	if m != nil {
 		e = s.match(m, path)
-		if e != nil && e.template && changed && e.rule.learned() && s.opt.narrower(e.url, path) {
-			e = m.lookup(p)
+		if e != nil && e.template {
+			e = s.taker(m, e, path)
 		}
 	}
 	if e == nil {
@@ -105,34 +105,120 @@ func (s *Set) Explain(method, path string) Explanation {
 }
 
 // witness keeps what a path says about its template.
-func (s *Set) witness(t *entry, path string) {
+func (s *Set) witness(m *methodSet, t *entry, path string) {
 	if IsTemplate(path) {
 		return
 	}
-	var before int64
-	if t.ev == nil {
-		if s.bytes >= s.maxBytes() {
-			return
-		}
-		n := countPlaceholders(t.url)
-		t.ev = &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
-	} else {
-		before = t.ev.bytes
+	ev, room := s.evidenceOf(t), s.bytes < s.maxBytes()
+	if ev == nil {
+		return
 	}
-	room := s.bytes < s.maxBytes()
-	ev := t.ev
-	if room && !s.opt.NoExamples && len(ev.first) < maxFirst && len(path) <= maxFirstPath && !slices.Contains(ev.first, path) {
-		ev.first = append(ev.first, strings.Clone(path))
-		ev.bytes += int64(len(path)) + 16
+	before := ev.bytes
+	if room && !s.opt.NoExamples {
+		ev.addFirst(path)
 	}
 	i := 0
 	Params(t.url, path, func(_ int, _, value string) {
-		if i < len(ev.values) {
-			ev.bytes += ev.values[i].add(value, room, !s.opt.NoExamples)
-		}
+		s.count(m, t, &ev.values[i], value, room)
 		i++
 	})
 	s.bytes += ev.bytes - before
+}
+
+// evidenceOf makes the evidence of a template; nil if there is no room.
+func (s *Set) evidenceOf(t *entry) *evidence {
+	if t.ev == nil && s.bytes < s.maxBytes() {
+		n := countPlaceholders(t.url)
+		t.ev = &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
+		s.bytes += t.ev.bytes
+	}
+	return t.ev
+}
+
+func (ev *evidence) addFirst(path string) {
+	if len(ev.first) < maxFirst && len(path) <= maxFirstPath && !slices.Contains(ev.first, path) {
+		ev.first = append(ev.first, strings.Clone(path))
+		ev.bytes += int64(len(path)) + 16
+	}
+}
+
+// count adds a value to those of a placeholder.
+func (s *Set) count(m *methodSet, t *entry, v *values, value string, room bool) {
+	grown := v.add(value, room, !s.opt.NoExamples)
+	t.ev.bytes += grown
+	if grown > 0 && len(v.exact) == lookAlikes {
+		// Enough to compare it with templates of numbers; see pass.widen.
+		s.enqueue(m, t)
+	}
+}
+
+// inherit gives a template the evidence of what it absorbed.
+func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
+	if !e.template {
+		s.witness(m, t, e.url)
+		return
+	}
+	ev, room := s.evidenceOf(t), s.bytes < s.maxBytes()
+	if ev == nil {
+		return
+	}
+	before := ev.bytes
+	if old != nil && room {
+		for _, path := range old.first {
+			ev.addFirst(path)
+		}
+	}
+	n := 0 // placeholders of e so far
+	i := 0
+	mine, its := rest(t.url), rest(e.url)
+	for mine != "" && its != "" {
+		var a, b string
+		a, mine, _ = strings.Cut(mine, "/")
+		b, its, _ = strings.Cut(its, "/")
+		own := placeholderOf(b) >= 0
+		if placeholderOf(a) >= 0 {
+			switch v := &ev.values[i]; {
+			case !own:
+				s.count(m, t, v, decode(b), room)
+			case old != nil && room:
+				few := !v.many()
+				ev.bytes += v.unite(&old.values[n])
+				if few && v.many() {
+					s.enqueue(m, t)
+				}
+			}
+			i++
+		}
+		if own {
+			n++
+		}
+	}
+	s.bytes += ev.bytes - before
+}
+
+// many reports whether there were as many values as look-alikes need.
+func (v *values) many() bool { return v.sketch != nil || len(v.exact) >= lookAlikes }
+
+// unite adds the values of o, and gives the bytes that this took.
+func (v *values) unite(o *values) (grown int64) {
+	for _, x := range o.examples {
+		if len(v.examples) < maxExamples && !slices.Contains(v.examples, x) {
+			v.examples = append(v.examples, x)
+			grown += int64(len(x)) + 16
+		}
+	}
+	for _, h := range o.exact {
+		grown += v.addHash(h, true)
+	}
+	if o.sketch != nil {
+		if v.sketch == nil {
+			grown += v.spill()
+		}
+		for i, r := range o.sketch {
+			v.sketch[i] = max(v.sketch[i], r)
+		}
+	}
+	return grown
 }
 
 func countPlaceholders(template string) (n int) {
@@ -151,26 +237,36 @@ func (v *values) add(value string, room, examples bool) (grown int64) {
 		v.examples = append(v.examples, strings.Clone(value))
 		grown += int64(len(value)) + 16
 	}
-	h := hashText(value)
+	return grown + v.addHash(hashText(value), room)
+}
+
+func (v *values) addHash(h uint64, room bool) (grown int64) {
 	if v.sketch != nil {
 		v.register(h)
-		return grown
+		return 0
 	}
 	i, ok := slices.BinarySearch(v.exact, h)
 	switch {
 	case ok || !room:
-		return grown
+		return 0
 	case len(v.exact) < exactValues:
 		v.exact = slices.Insert(v.exact, i, h)
-		return grown + 8
+		return 8
 	}
+	grown = v.spill()
+	v.register(h)
+	return grown
+}
+
+// spill goes over from exact values to a sketch.
+func (v *values) spill() (grown int64) {
 	v.sketch = make([]byte, registers)
 	for _, old := range v.exact {
 		v.register(old)
 	}
-	v.register(h)
+	grown = registers - 8*int64(len(v.exact))
 	v.exact = nil
-	return grown + registers - 8*exactValues
+	return grown
 }
 
 func (v *values) register(h uint64) {
@@ -197,4 +293,9 @@ func (v *values) distinct() (n int64, exact bool) {
 		est = registers * math.Log(registers/zeros)
 	}
 	return max(int64(est+0.5), exactValues+1), false
+}
+
+// comparable reports whether a placeholder had as many values as look-alikes need.
+func (ev *evidence) comparable() bool {
+	return ev != nil && slices.ContainsFunc(ev.values, func(v values) bool { return v.many() })
 }

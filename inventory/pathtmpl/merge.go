@@ -70,21 +70,24 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 //     similar to those of ten others. What templates are left so may look alike
 //     again: /users/kqj/repos/STRING and ten more make /users/STRING/repos/STRING.
 //     Segments after skills or skill stay; so do versions, api and rest.
+//   - A template with INTEGER, FLOAT or OBJECT_ID becomes part of one with STRING
+//     there, if that had eleven values and their shapes are similar.
 //   - Static paths that a template matches become part of it, as Resolve would
 //     have it; so do templates that a wider one makes needless. What is pinned
 //     stays.
 //
-// With one Shape for each URL the result does not depend on the order in which
-// URLs came nor on when Merge is called, as long as no bound is met: of the set,
-// 64 distinct shapes among the look-alikes, 128 paths that a template
-// remembers as look-alikes of others.
+// The result does not depend on the order in which URLs came nor on when Merge is
+// called, if the Shape of a URL is always the same, and that of a template similar
+// to those of its URLs, and as long as no bound is met: of the set, 64 distinct
+// shapes among the look-alikes, 128 paths that a template remembers as
+// look-alikes of others.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	var out []Absorption
 	limit := cmp.Or(max(opt.Limit, 0), s.waiting)
 	for method, m := range s.methods {
 		p := pass{Set: s, opt: opt, method: method, m: m}
 		limit -= p.run(limit)
-		out = append(out, p.settle()...)
+		out = append(out, p.report()...)
 	}
 	slices.SortFunc(out, func(a, b Absorption) int {
 		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Template, b.Template))
@@ -101,26 +104,27 @@ type pass struct {
 	buf      []segment
 	affected []*entry
 	fresh    map[*entry]struct{} // templates that this pass made
+	moves    []move
 }
 
 // run looks at pending entries, at most limit of those that were there before,
-// and at all the templates that come of them.
+// and at all that comes of them.
 func (p *pass) run(limit int) (done int) {
 	x := &p.m.index
-	old := x.pending[:min(limit, len(x.pending))]
-	later := x.pending[len(old):]
-	x.pending = nil
-	for _, e := range old {
-		p.look(e)
-	}
-	for i := 0; i < len(x.pending); i++ {
-		p.look(x.pending[i])
-	}
-	x.pending = later
-	if len(later) == 0 {
+	done = min(limit, len(x.pending))
+	later := x.pending[done:]
+	x.pending = x.pending[:done:done]
+	for len(x.pending)+len(x.stale) > 0 {
+		for i := 0; i < len(x.pending); i++ {
+			p.look(x.pending[i])
+		}
 		x.pending = nil
+		p.settle()
 	}
-	return len(old)
+	if len(later) > 0 {
+		x.pending = slices.Clone(later)
+	}
+	return done
 }
 
 // look brings an entry into the index and makes the templates that it completes.
@@ -192,7 +196,7 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 			g.stiff++
 		}
 	}
-	if e.template && !e.ghost && !g.stale && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given()) {
+	if e.template && !e.ghost && !g.stale && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given() || e.ev.comparable()) {
 		g.stale = true
 		x.stale = append(x.stale, g)
 	}

@@ -230,10 +230,15 @@ func corpus(r *rand.Rand) (paths []string, mo pathtmpl.MergeOptions) {
 	paths = slices.Compact(paths)
 	mo.Shape = func(_, url string) (pathtmpl.Shape, bool) {
 		names := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
-		if strings.HasPrefix(url, "/a/") {
-			names = names[:1]
+		less := len(url) % 2
+		switch strings.Count(url, "/") {
+		case 5:
+			names, less = names[:1], 0
+		case 2:
+			// Half of these are not similar to the others.
+			less *= 6
 		}
-		return pathtmpl.NewShape(nil, map[int][]string{200: names[:len(names)-len(url)%2]}), true
+		return pathtmpl.NewShape(nil, map[int][]string{200: names[:len(names)-less]}), true
 	}
 	return paths, mo
 }

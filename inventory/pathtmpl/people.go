@@ -60,11 +60,10 @@ func (s *Set) MergeUser(method, template string, urls []string) (absorbed []stri
 		if !s.opt.covers(t, e) {
 			continue
 		}
+		ev := e.ev
 		s.take(m, e)
 		p.retire(e, t)
-		if !e.template {
-			s.witness(t, e.url)
-		}
+		s.inherit(m, t, e, ev)
 		absorbed = append(absorbed, e.url)
 	}
 	slices.Sort(absorbed)

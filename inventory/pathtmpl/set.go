@@ -42,6 +42,7 @@ type entry struct {
 	ev       *evidence
 	shape    *Shape
 	rule     Rule
+	wide     uint64 // the segments where STRING takes numbers and object ids too; see pass.widen
 	of       *entry // the template that made this a ghost
 	ghosts   uint16 // made of what this template matched
 	template bool
@@ -212,8 +213,9 @@ func (s *Set) match(m *methodSet, path string) *entry {
 // says whether the URL has placeholders; isNew whether the set did not hold it.
 //
 // A learned template does not take what Parameterize would put under a more
-// specific one: with /files/STRING learned, /files/42 makes /files/INTEGER. So
-// what is learned does not depend on the order of the paths. A template that a
+// specific one: with /files/STRING learned, /files/42 makes /files/INTEGER, until
+// Merge finds that they are the same. So what is learned does not depend on the
+// order of the paths. A template that a
 // person or a document gave, or one of an unknown rule, takes all that it
 // matches. When a more specific template appears later, paths go there from then
 // on; nothing is said of what was recorded before.
@@ -227,13 +229,9 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 			if !e.template {
 				return e.url, false, false
 			}
-			if !e.rule.learned() || !s.opt.narrower(e.url, path) {
-				s.observe(m, e, path)
-				return e.url, true, false
-			}
-			if p, _, _ := parameterize(path, &s.opt); m.isBlocked(p) {
-				s.observe(m, e, path)
-				return e.url, true, false
+			if t := s.taker(m, e, path); t != nil {
+				s.observe(m, t, path)
+				return t.url, true, false
 			}
 		}
 	}
@@ -254,9 +252,27 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 	return url, isTemplate, isNew
 }
 
+// taker gives the template that takes a path which e is the first to match: e, or
+// another one if e is learned and the rules for single segments make something
+// more specific of the path; nil if that is to be a template of its own.
+func (s *Set) taker(m *methodSet, e *entry, path string) *entry {
+	if !e.rule.learned() || !s.opt.narrower(e, path) {
+		return e
+	}
+	url, rule, _ := parameterize(path, &s.opt)
+	if m.isBlocked(url) {
+		return e
+	}
+	if known := m.lookup(url); known != nil {
+		return known
+	}
+	w := walk{opt: &s.opt, steps: maxSteps, covers: &entry{url: url, rule: rule, template: true}}
+	return w.find(&m.root, rest(url), 0)
+}
+
 // observe keeps what a path says about the template that it belongs to.
 func (s *Set) observe(m *methodSet, t *entry, path string) {
-	s.witness(t, path)
+	s.witness(m, t, path)
 	if (t.open || t.locale) && t.rule.learned() && t.url != path {
 		s.haunt(m, t, path)
 	}
@@ -280,21 +296,21 @@ func (m *methodSet) isBlocked(template string) bool {
 // narrower reports whether the rules for single segments put something more
 // specific than the template has at a placeholder into the path, which the
 // template matches.
-func (o *Options) narrower(template, path string) bool {
-	t, p := rest(template), rest(path)
-	for t != "" && p != "" {
+func (o *Options) narrower(tmpl *entry, path string) bool {
+	t, p := rest(tmpl.url), rest(path)
+	for i := 0; t != "" && p != ""; i++ {
 		var seg, value string
 		seg, t, _ = strings.Cut(t, "/")
 		value, p, _ = strings.Cut(p, "/")
 		ph := placeholderOf(seg)
-		if ph < phVersioned {
+		if ph < phObjectID || tmpl.wide&(1<<i) != 0 {
 			continue
 		}
 		if q := placeholderOf(value); q >= 0 {
 			continue
 		}
 		plain := decode(value)
-		if isNumber(plain) || isObjectID(plain) || ph == phString && o.Versions && isVersion(plain) {
+		if isNumber(plain) || ph != phObjectID && isObjectID(plain) || ph == phString && o.Versions && isVersion(plain) {
 			return true
 		}
 		if ph == phLocale {

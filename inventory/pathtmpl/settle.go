@@ -1,9 +1,14 @@
 package pathtmpl
 
-import "slices"
+import (
+	"slices"
+)
 
-// settle absorbs the affected URLs, as the templates stand at the end of a pass.
-func (p *pass) settle() []Absorption {
+// A move is the absorption of an entry.
+type move struct{ e, into *entry }
+
+// settle absorbs the affected URLs, as the templates stand.
+func (p *pass) settle() {
 	x := &p.m.index
 	for _, g := range x.stale {
 		g.stale = false
@@ -11,33 +16,53 @@ func (p *pass) settle() []Absorption {
 		p.affected = append(p.affected, g.entries...)
 	}
 	x.stale = nil
+	affected := p.affected
+	p.affected = nil
 	if len(p.m.templates) == 0 {
-		return nil
+		return
 	}
 	var doomed []*entry
-	for _, e := range p.affected {
+	for _, e := range affected {
 		if !e.gone && p.cover(e) != nil {
 			// Marked now so that no entry is taken twice.
 			e.gone = true
 			doomed = append(doomed, e)
 		}
 	}
-	for _, e := range doomed {
+	evs := make([]*evidence, len(doomed))
+	for i, e := range doomed {
+		evs[i] = e.ev
 		p.take(p.m, e)
 	}
-	by := map[*entry]int{}
-	var out []Absorption
-	for _, e := range doomed {
+	for i, e := range doomed {
 		t := p.cover(e)
-		_, fresh := p.fresh[e]
 		if t == nil {
 			// Only when a look-up meets its bound.
 			p.add(p.method, e.url, e.rule)
 			continue
 		}
 		p.retire(e, t)
-		if fresh {
+		p.inherit(p.m, t, e, evs[i])
+		p.moves = append(p.moves, move{e, t})
+	}
+}
+
+// report gives what was absorbed, by the template in which it ended. Templates
+// that were made and absorbed in the same pass are nobody's business.
+func (p *pass) report() []Absorption {
+	into := make(map[*entry]*entry, len(p.moves))
+	for _, mv := range p.moves {
+		into[mv.e] = mv.into
+	}
+	by := map[*entry]int{}
+	var out []Absorption
+	for _, mv := range p.moves {
+		if _, ok := p.fresh[mv.e]; ok {
 			continue
+		}
+		t := mv.into
+		for into[t] != nil {
+			t = into[t]
 		}
 		i, ok := by[t]
 		if !ok {
@@ -45,10 +70,7 @@ func (p *pass) settle() []Absorption {
 			by[t] = i
 			out = append(out, Absorption{Method: p.method, Template: t.url, Rule: t.rule})
 		}
-		out[i].URLs = append(out[i].URLs, e.url)
-		if !e.template {
-			p.witness(t, e.url)
-		}
+		out[i].URLs = append(out[i].URLs, mv.e.url)
 	}
 	for i := range out {
 		slices.Sort(out[i].URLs)
@@ -58,8 +80,37 @@ func (p *pass) settle() []Absorption {
 
 // cover finds the most specific template that makes an entry needless.
 func (p *pass) cover(e *entry) *entry {
-	w := walk{opt: &p.Set.opt, steps: maxSteps, covers: e}
+	w := walk{opt: &p.Set.opt, steps: maxSteps, covers: e, pass: p}
 	return w.find(&p.m.root, rest(e.url), 0)
+}
+
+// widen has a learned template cover another one that it does not cover only for
+// having INTEGER, FLOAT or OBJECT_ID where it has STRING, if their shapes are
+// similar and it had eleven values there: of short hashes some have digits only.
+// From then on it takes such values itself.
+func (p *pass) widen(t, e *entry) bool {
+	if p == nil || p.opt.Shape == nil || t == e || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
+		return false
+	}
+	wide, ok := p.Set.opt.lacks(t, e)
+	if !ok {
+		return false
+	}
+	n, few := 0, false
+	Params(t.url, t.url, func(index int, _, _ string) {
+		few = few || wide&(1<<index) != 0 && !t.ev.values[n].many()
+		n++
+	})
+	if few {
+		return false
+	}
+	mine, its := p.shape(t), p.shape(e)
+	if mine == nil || its == nil || !mine.Similar(*its) {
+		return false
+	}
+	t.wide |= wide
+	p.affectGroup(t)
+	return true
 }
 
 func (g *group) clean() {
@@ -184,4 +235,13 @@ func localesOnly(template, path string) bool {
 		only = only && (ph != Locale || isLocale(value))
 	})
 	return only
+}
+
+// affectGroup has all URLs with the same words looked at again.
+func (p *pass) affectGroup(e *entry) {
+	_, key := keyOf(p.segments(e, nil))
+	if g := p.m.index.groups[key]; g != nil && !g.stale {
+		g.stale = true
+		p.m.index.stale = append(p.m.index.stale, g)
+	}
 }

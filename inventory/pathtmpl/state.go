@@ -38,6 +38,7 @@ func (s *Set) AppendState(dst []byte) []byte {
 		for _, e := range urls {
 			dst = appendText(dst, e.url)
 			dst = binary.AppendUvarint(dst, uint64(e.rule))
+			dst = binary.AppendUvarint(dst, e.wide)
 			dst = e.ev.append(dst)
 		}
 		blocked := sortedKeys(m.blocked)
@@ -110,8 +111,8 @@ func ParseState(data []byte, opt Options) (*Set, error) {
 func (s *Set) readMethod(r *reader) {
 	method := r.text()
 	m := s.method(method)
-	for n := r.count(3); n > 0 && r.err == nil; n-- {
-		url, rule := r.text(), r.uint(uint64(allRules))
+	for n := r.count(4); n > 0 && r.err == nil; n-- {
+		url, rule, wide := r.text(), r.uint(uint64(allRules)), r.uint(1<<64-1)
 		if url != Normalize(url) {
 			r.fail("URL is not normalized")
 			return
@@ -121,7 +122,14 @@ func (s *Set) readMethod(r *reader) {
 			return
 		}
 		e, made := s.add(method, url, Rule(rule)) //nolint:gosec // at most allRules
-		if made && ev != nil && e.template && (!s.opt.NoExamples || !ev.hasText()) && s.bytes+ev.bytes <= s.maxBytes() {
+		if !made {
+			continue
+		}
+		e.wide = wide
+		if ev != nil && e.template && s.bytes+ev.bytes <= s.maxBytes() {
+			if s.opt.NoExamples {
+				ev.strip()
+			}
 			e.ev = ev
 			s.bytes += ev.bytes
 		}
@@ -138,8 +146,18 @@ func (s *Set) readMethod(r *reader) {
 	}
 }
 
-func (ev *evidence) hasText() bool {
-	return len(ev.first) > 0 || slices.ContainsFunc(ev.values, func(v values) bool { return len(v.examples) > 0 })
+// strip drops the texts.
+func (ev *evidence) strip() {
+	for _, p := range ev.first {
+		ev.bytes -= int64(len(p)) + 16
+	}
+	ev.first = nil
+	for i := range ev.values {
+		for _, x := range ev.values[i].examples {
+			ev.bytes -= int64(len(x)) + 16
+		}
+		ev.values[i].examples = nil
+	}
 }
 
 // A reader reads an encoded state up to the first error.

@@ -81,6 +81,8 @@ type walk struct {
 	// covers is the entry for which a wider template is looked for; nil when a
 	// path is looked for.
 	covers *entry
+	// pass may widen a template to cover it; nil outside of Merge.
+	pass *pass
 }
 
 const computed = 1 << 7
@@ -90,7 +92,7 @@ const computed = 1 << 7
 // find is the one that wins.
 func (w *walk) find(n *node, rest string, i int) *entry {
 	if rest == "" {
-		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) {
+		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) && !w.pass.widen(n.tmpl, w.covers) {
 			return nil
 		}
 		return n.tmpl
@@ -158,8 +160,15 @@ const anything = 1<<phVersioned | 1<<phLocale | 1<<phString
 // template whose rule is not known, but only static paths. They are themselves
 // covered by nothing.
 func (o *Options) covers(t, e *entry) bool {
+	missing, ok := o.lacks(t, e)
+	return ok && missing == 0
+}
+
+// lacks gives the segments, as bits, where t would have to be wide to cover e; not
+// ok if that would not help.
+func (o *Options) lacks(t, e *entry) (missing uint64, ok bool) {
 	if t == e || e.rule.given() {
-		return false
+		return 0, false
 	}
 	wide := t.rule.given() || t.rule == 0 && !e.template
 	if t.rule.given() && e.template && !e.rule.learned() {
@@ -167,7 +176,7 @@ func (o *Options) covers(t, e *entry) bool {
 	}
 	w := walk{opt: o}
 	text, raw, form := rest(t.url), rest(e.url), rest(e.formText())
-	for text != "" && raw != "" && form != "" {
+	for i := 0; text != "" && raw != "" && form != ""; i++ {
 		var want, got, kind string
 		want, text, _ = strings.Cut(text, "/")
 		got, raw, _ = strings.Cut(raw, "/")
@@ -176,15 +185,16 @@ func (o *Options) covers(t, e *entry) bool {
 		switch {
 		case p < 0:
 			if want != got {
-				return false
+				return 0, false
 			}
-		case q == p:
-		case q >= 0 && (wide && p == phString || p == phVersioned && q > p || p == phString && q == phLocale):
+		case q == p, q >= 0 && (p == phString && (wide || q == phLocale) || p == phVersioned && q > p):
+		case q >= 0 && q < phVersioned && p == phString && e.template:
+			missing |= 1 << i &^ t.wide
 		case q >= 0 || w.accepted(got)&(1<<p) == 0:
-			return false
+			return 0, false
 		}
 	}
-	return text == "" && raw == "" && form == ""
+	return missing, text == "" && raw == "" && form == ""
 }
 
 func rest(url string) string { return strings.TrimPrefix(url, "/") }

@@ -86,7 +86,7 @@ func (a *Advanced) Edits() bool { return len(a.edits) > 0 }
 // not_contains_either), regex (found anywhere: one of them), not_regex; gt, gte,
 // lt, lte (of numbers, or texts that are one); length, with tests of its own (bytes);
 // and, or, not around tests. Several tests must all hold. Case matters only to
-// expressions.
+// expressions, which look at the first 256 KiB of a payload.
 //
 // Edits, in a list (or as {type: single, requests: [{req: [...]}]}): add_header and
 // modify_header (if it is there; host always is) {name: value}, delete_header name
@@ -175,7 +175,7 @@ type Decision struct {
 
 // Rule gives the name of the rule that drops the record: AdvancedBlock or
 // AdvancedUnmatched, else nothing.
-func (d *Decision) Rule() string {
+func (d Decision) Rule() string {
 	switch d.Verdict {
 	case Blocked:
 		return AdvancedBlock
@@ -188,7 +188,7 @@ func (d *Decision) Rule() string {
 
 // Apply makes the edits of a Modified record. The slices of e are replaced, not
 // written to.
-func (d *Decision) Apply(e *har.Entry) {
+func (d Decision) Apply(e *har.Entry) {
 	for _, edits := range d.edits {
 		for i := range edits {
 			edits[i].apply(e)

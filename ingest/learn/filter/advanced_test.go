@@ -9,11 +9,11 @@ import (
 	"harken/ingest/learn/filter"
 )
 
-func mustParse(t testing.TB, doc string) *filter.Advanced {
-	t.Helper()
+func mustParse(tb testing.TB, doc string) *filter.Advanced {
+	tb.Helper()
 	a, err := filter.ParseAdvanced([]byte(doc))
 	if err != nil {
-		t.Fatalf("ParseAdvanced(%q): %v", doc, err)
+		tb.Fatalf("ParseAdvanced(%q): %v", doc, err)
 	}
 	return a
 }
@@ -264,8 +264,7 @@ func FuzzAdvanced(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc, url, body string) {
 		a, err := filter.ParseAdvanced([]byte(doc))
 		if err != nil {
-			var ae *filter.AdvancedError
-			if !errors.As(err, &ae) {
+			if _, ok := errors.AsType[*filter.AdvancedError](err); !ok {
 				t.Fatalf("error %T", err)
 			}
 			return

@@ -388,6 +388,7 @@ func scalars(n *node) ([]*node, error) {
 		if len(out) > 0 {
 			return out, nil
 		}
+	default:
 	}
 	return nil, n.fail("want a text, a number, or a list of these")
 }

@@ -146,7 +146,12 @@ func compare(t *textTest, v float64) bool {
 	}
 }
 
+// maxSearched is how much of a text expressions look at, in bytes: their time is
+// proportional to it times the size of the expression.
+const maxSearched = 256 << 10
+
 func found[T string | []byte](t *textTest, s T) bool {
+	s = s[:min(len(s), maxSearched)]
 	for _, re := range t.regexps {
 		switch s := any(s).(type) {
 		case string:
@@ -215,6 +220,7 @@ func (x *exchange) pairs(f fieldName, yield func(key, value string) bool) {
 		}
 	case fieldResponsePayload:
 		bodyPairs(e.Response.Content.Body, e.Response.Content.MimeType, yield)
+	default: // is one text
 	}
 }
 
@@ -257,7 +263,7 @@ func bodyPairs(body []byte, mimeType string, yield func(key, value string) bool)
 		if len(stack) > 0 {
 			top = &stack[len(stack)-1]
 		}
-		value := ""
+		var value string
 		switch v := tok.(type) {
 		case json.Delim:
 			if v == '}' || v == ']' {

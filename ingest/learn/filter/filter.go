@@ -4,6 +4,7 @@
 package filter
 
 import (
+	"net/http"
 	"strings"
 
 	"harken/har"
@@ -210,7 +211,7 @@ func (f *Filter) redundant(e *har.Entry) (rule string) {
 }
 
 func (f *Filter) isPage(e *har.Entry) bool {
-	if e.Request.Method != "GET" {
+	if e.Request.Method != http.MethodGet {
 		return false
 	}
 	contentType := e.Response.Content.MimeType

@@ -99,7 +99,7 @@ type payload struct{ re *regexp.Regexp }
 // (of *SettingsErrors, joined) names it: one bad entry must not turn the others
 // off. The Filter is never nil. It does not keep s, and does not see later changes
 // of it.
-func Compile(s Settings) (*Filter, error) { //nolint:gocritic // settings are data, handed over as such
+func Compile(s Settings) (*Filter, error) {
 	c := compiler{f: &Filter{allowOptions: s.AllowOptionsAPIs}}
 	for _, name := range keys(&c, "filterHeaderValueMap", s.FilterHeaderValueMap) {
 		c.header(name, s.FilterHeaderValueMap[name])

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,11 +13,11 @@ import (
 	"harken/ingest/learn/filter"
 )
 
-func mustCompile(t testing.TB, s filter.Settings) *filter.Filter {
-	t.Helper()
+func mustCompile(tb testing.TB, s filter.Settings) *filter.Filter {
+	tb.Helper()
 	f, err := filter.Compile(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
@@ -229,4 +230,25 @@ func TestLimiter(t *testing.T) {
 	if filter.NewLimiter(nil).Allow(1, at) != true || filter.NewLimiter(&filter.Rate{}) != nil {
 		t.Error("a Limiter without a rate limits")
 	}
+}
+
+// Any settings compile into a Filter that can be used, and what it drops it names.
+func FuzzSettings(f *testing.F) {
+	f.Add("api.*", "/a", "image/*", "js.map", "a+", "https://api.example/a.js.map?x", "text/html")
+	f.Add("[::1]:80", "/", "*", "CONTENT-TYPE text/html", ".*", "http://[::1]/", "<p>\n</p>")
+	f.Fuzz(func(t *testing.T, host, path, media, item, pattern, url, text string) {
+		c, _ := filter.Compile(filter.Settings{
+			DenyHosts: []string{host}, AllowHosts: []string{"*", host}, DenyPathPrefixes: []string{path}, DenyContentTypes: []string{media},
+			AllowRedundantEndpointsList: []string{item}, FilterHeaderValueMap: map[string]string{"a": text},
+			DefaultPayloads:         map[string]filter.Payload{base64.StdEncoding.EncodeToString([]byte(host)): {Pattern: pattern}},
+			APICollectionNameMapper: map[string]filter.NameMapper{"1": {Regex: pattern, NewName: "new.example", HeaderName: "x"}},
+		})
+		e := withBody(entry("GET", url, "a: "+text, "x: "+text, "<content-type: "+text), text, text)
+		if got := c.MapHost(e); got != "" && got != "new.example" {
+			t.Fatalf("MapHost = %q", got)
+		}
+		if keep, rule := c.Keep(e, ""); keep != (rule == "") || rule != "" && !slices.Contains(filter.Rules(), rule) {
+			t.Fatalf("Keep = %v, %q", keep, rule)
+		}
+	})
 }

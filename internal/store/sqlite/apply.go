@@ -48,7 +48,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 		}
 	}
 	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		a := applier{statements: db.stmts.within(ctx, tx)}
+		a := applier{statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
 		for _, id := range slices.Sorted(maps.Keys(u.Accounts)) {
 			if err := a.apply(ctx, id, u.Accounts[id]); err != nil {
 				return err
@@ -75,8 +75,10 @@ type applier struct {
 	account       int32
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
-	redacted      []int32                         // collections whose observations are redacted
-	strip         map[int32]bool                  // collections whose observations have to be
+	reshaped      func(account int32, k inventory.EndpointKey) bool
+	due           map[int32]bool // collections
+	redacted      []int32        // collections whose observations are redacted
+	strip         map[int32]bool // collections whose observations have to be
 	dropped       map[string]int64
 	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
@@ -97,7 +99,7 @@ type storedEndpoint struct {
 func (a *applier) apply(ctx context.Context, account int32, u *inventory.AccountUpdate) error {
 	a.account = account
 	a.collections = map[int32]int64{}
-	a.redacted, a.strip = u.Redacted, nil
+	a.redacted, a.strip, a.due = u.Redacted, nil, nil
 	a.dropped = maps.Clone(u.Dropped)
 	a.samples = make(map[inventory.EndpointKey][]int, len(u.Samples))
 	for i := range u.Samples {
@@ -136,7 +138,7 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 			return err
 		}
 	}
-	for _, c := range u.MergeDue {
+	for c := range a.due {
 		if _, err := a.mergeDue.ExecContext(ctx, account, c); err != nil {
 			return err
 		}
@@ -226,7 +228,14 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	e.Merge(o)
 	seq := e.sampled
 	e.sampled += int64(len(mine))
-	if err := a.put(ctx, e, firsts(&e.Endpoint) != before); err != nil {
+	changed := firsts(&e.Endpoint) != before
+	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
+		if a.due == nil {
+			a.due = map[int32]bool{}
+		}
+		a.due[e.Collection] = true
+	}
+	if err := a.put(ctx, e, changed); err != nil {
 		return err
 	}
 	if len(keys) > 0 {

@@ -36,7 +36,7 @@ func (s *store) TemplateState(ctx context.Context, collection int32) (inventory.
 
 func (s *store) templateState(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, collection int32) (inventory.TemplateState, error) {
 	var t inventory.TemplateState
-	err := query(ctx, `SELECT version, data FROM templates WHERE account = ? AND collection = ?`, s.account, collection).Scan(&t.Version, &t.Data)
+	err := query(ctx, `SELECT version, data, due FROM templates WHERE account = ? AND collection = ?`, s.account, collection).Scan(&t.Version, &t.Data, &t.Due)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("read template state: %w", err)
 	}
@@ -53,9 +53,13 @@ func (s *store) PutTemplateState(ctx context.Context, collection int32, t invent
 		if have.Version != t.Version {
 			return fault.New(fault.Conflict, "the templates of collection %d were changed meanwhile", collection)
 		}
+		if t.Data == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE templates SET due = ? WHERE account = ? AND collection = ?`, t.Due, s.account, collection)
+			return err
+		}
 		t.Version++
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO templates (account, collection, version, due, data) VALUES (?, ?, ?, 0, ?)`,
-			s.account, collection, t.Version, t.Data)
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO templates (account, collection, version, due, data) VALUES (?, ?, ?, ?, ?)`,
+			s.account, collection, t.Version, t.Due, t.Data)
 		return err
 	})
 	return t.Version, err

@@ -110,8 +110,13 @@ func (k check) definitions() {
 func (k check) templateState() {
 	t, f := k.t, k.s.Full(account)
 	u := update(observed("/a", 1))
-	u.Accounts[account].MergeDue = []int32{0}
+	var reshaped []string
+	u.Reshaped = func(_ int32, k inventory.EndpointKey) bool { reshaped = append(reshaped, k.URL); return true }
 	apply(t, k.s, u)
+	apply(t, k.s, u) // has nothing new
+	if d := cmp.Diff([]string{"/a"}, reshaped); d != "" {
+		t.Errorf("reshaped (-want +got):\n%s", d)
+	}
 	due, err := k.s.MergeDue(t.Context())
 	if d := cmp.Diff([]inventory.CollectionKey{{Account: account, ID: 0}}, due); err != nil || d != "" {
 		t.Errorf("MergeDue (-want +got):\n%s%v", d, err)
@@ -129,6 +134,17 @@ func (k check) templateState() {
 	}
 	if s, err = f.TemplateState(t.Context(), 0); err != nil || s.Version != 1 || string(s.Data) != "x" {
 		t.Errorf("TemplateState = %+v, %v", s, err)
+	}
+	s.Data, s.Due = nil, true
+	if v, err = f.PutTemplateState(t.Context(), 0, s); err != nil || v != 1 {
+		t.Errorf("PutTemplateState without data = %d, %v", v, err)
+	}
+	if s, err = f.TemplateState(t.Context(), 0); err != nil || s.Version != 1 || string(s.Data) != "x" || !s.Due {
+		t.Errorf("TemplateState = %+v, %v", s, err)
+	}
+	s.Data, s.Due = nil, false
+	if _, err = f.PutTemplateState(t.Context(), 0, s); err != nil {
+		t.Error(err)
 	}
 	if due, err = k.s.MergeDue(t.Context()); err != nil || len(due) != 0 {
 		t.Errorf("MergeDue = %v, %v; want none", due, err)
