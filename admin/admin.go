@@ -43,6 +43,9 @@ type Config struct {
 	// Learned returns when everything that Sink took before the call is part of
 	// the inventory, or with the error of ctx. With nil nobody waits.
 	Learned func(ctx context.Context) error
+	// Learner is told what people change, so that it follows at once. With nil it
+	// finds out when it next looks.
+	Learner Learner
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -69,6 +72,23 @@ type Config struct {
 	Origins []string
 	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto count.
 	TrustedProxies []netip.Prefix
+}
+
+// Learner is who makes the inventory from records.
+type Learner interface {
+	// Reload says that settings, definitions, flags of collections or template
+	// states of an account were changed in the store. When it returns nil, what was
+	// learned by the former ones is stored, and everything later goes by what is
+	// stored. The error is that of ctx. It is safe for concurrent use.
+	Reload(ctx context.Context, account int32) error
+}
+
+// reload has the learner follow what the caller changed.
+func (a *API) reload(ctx context.Context, c *auth.Caller) error {
+	if a.cfg.Learner == nil {
+		return nil
+	}
+	return a.cfg.Learner.Reload(ctx, c.Account)
 }
 
 // Records is the log of what was recorded.

@@ -74,8 +74,7 @@ func (a *API) saveAdvancedFilter(ctx context.Context, c *auth.Caller, in advance
 	if err != nil {
 		return saveAdvancedFilterResponse{}, err
 	}
-	now := a.cfg.Now().Unix()
-	seconds := int32(now) //nolint:gosec // until 2038, as published
+	seconds := int32(a.cfg.Now().Unix()) //nolint:gosec // until 2038, as published
 	doc.Author, doc.CreatedAt, doc.UpdatedAt, doc.Hash = c.User.Email, seconds, seconds, inventory.HashID(doc.Content)
 	if i := slices.IndexFunc(docs, func(d filter.Document) bool { return d.ID == doc.ID }); i >= 0 {
 		doc.CreatedAt = docs[i].CreatedAt
@@ -89,8 +88,7 @@ func (a *API) saveAdvancedFilter(ctx context.Context, c *auth.Caller, in advance
 	if err != nil {
 		return saveAdvancedFilterResponse{}, err
 	}
-	err = c.Store.PutDefinition(ctx, inventory.Definition{Kind: inventory.AdvancedFilters, ID: doc.ID, Doc: b, Updated: now})
-	return saveAdvancedFilterResponse{doc}, err
+	return saveAdvancedFilterResponse{doc}, a.putDefinition(ctx, c, inventory.AdvancedFilters, doc.ID, b)
 }
 
 type deleteAdvancedFilterRequest struct {
@@ -98,11 +96,7 @@ type deleteAdvancedFilterRequest struct {
 }
 
 func (a *API) deleteAdvancedFilter(ctx context.Context, c *auth.Caller, in deleteAdvancedFilterRequest) (none, error) {
-	err := c.Store.DeleteDefinition(ctx, inventory.AdvancedFilters, in.ID)
-	if isNotFound(err) {
-		err = fault.New(fault.NotFound, "id: there is no filter %s", clip(in.ID))
-	}
-	return none{}, err
+	return none{}, a.deleteDefinition(ctx, c, inventory.AdvancedFilters, in.ID, "id: there is no filter")
 }
 
 // testAdvancedFilterRequest is a filter to try beside the active ones, in place of

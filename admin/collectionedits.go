@@ -170,14 +170,14 @@ func (in *collectionsRequest) find(ctx context.Context, c *auth.Caller) ([]inven
 }
 
 func (a *API) deactivateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
-	return setActive(ctx, c, &in, false)
+	return a.setActive(ctx, c, &in, false)
 }
 
 func (a *API) activateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
-	return setActive(ctx, c, &in, true)
+	return a.setActive(ctx, c, &in, true)
 }
 
-func setActive(ctx context.Context, c *auth.Caller, in *collectionsRequest, active bool) (getAllCollectionsResponse, error) {
+func (a *API) setActive(ctx context.Context, c *auth.Caller, in *collectionsRequest, active bool) (getAllCollectionsResponse, error) {
 	out := getAllCollectionsResponse{APICollections: []collection{}}
 	cols, err := in.find(ctx, c)
 	if err != nil || len(cols) == 0 {
@@ -188,10 +188,13 @@ func setActive(ctx context.Context, c *auth.Caller, in *collectionsRequest, acti
 		col.Deactivated = !active
 		return changed, nil
 	})
+	if err != nil {
+		return out, err
+	}
 	for i := range cols {
 		out.APICollections = append(out.APICollections, toCollection(&cols[i]))
 	}
-	return out, err
+	return out, a.reload(ctx, c)
 }
 
 func (a *API) deleteCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (none, error) {
@@ -235,6 +238,10 @@ func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCol
 		return nil
 	})
 	if err != nil || !in.Redacted.B {
+		return out, err
+	}
+	// What was learned in the clear has to be stored before it can be emptied.
+	if err := a.reload(ctx, c); err != nil {
 		return out, err
 	}
 	// Also what an earlier call was kept from finishing.

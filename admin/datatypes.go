@@ -146,8 +146,10 @@ func (a *API) putType(ctx context.Context, c *auth.Caller, t datatype.CustomType
 	if err != nil {
 		return dataTypesResponse{}, err
 	}
-	err = c.Store.PutDefinition(ctx, inventory.Definition{Kind: inventory.CustomDataTypes, ID: t.Name, Doc: doc, Updated: now})
-	return dataTypesResponse{CustomDataTypes: []datatype.CustomType{t}}, err
+	if err := a.putDefinition(ctx, c, inventory.CustomDataTypes, t.Name, doc); err != nil {
+		return dataTypesResponse{}, err
+	}
+	return dataTypesResponse{CustomDataTypes: []datatype.CustomType{t}}, nil
 }
 
 // newObjectID returns an id of 24 hex digits.
@@ -212,8 +214,27 @@ func (a *API) putOverride(ctx context.Context, c *auth.Caller, k *knownTypes, t 
 	if err != nil {
 		return builtinType{}, err
 	}
-	err = c.Store.PutDefinition(ctx, inventory.Definition{Kind: inventory.DataTypeOverrides, ID: o.Name, Doc: doc, Updated: now})
-	return builtinType{o, t.Super, true}, err
+	return builtinType{o, t.Super, true}, a.putDefinition(ctx, c, inventory.DataTypeOverrides, o.Name, doc)
+}
+
+func (a *API) putDefinition(ctx context.Context, c *auth.Caller, kind, id string, doc []byte) error {
+	d := inventory.Definition{Kind: kind, ID: id, Doc: doc, Updated: a.cfg.Now().Unix()}
+	if err := c.Store.PutDefinition(ctx, d); err != nil {
+		return err
+	}
+	return a.reload(ctx, c)
+}
+
+// deleteDefinition removes one; what says how it is called if there is none.
+func (a *API) deleteDefinition(ctx context.Context, c *auth.Caller, kind, id, what string) error {
+	err := c.Store.DeleteDefinition(ctx, kind, id)
+	if isNotFound(err) {
+		return fault.New(fault.NotFound, "%s %s", what, clip(id))
+	}
+	if err != nil {
+		return err
+	}
+	return a.reload(ctx, c)
 }
 
 // overBuiltin is over for a built-in type.
@@ -256,11 +277,7 @@ func (a *API) deleteDataType(ctx context.Context, c *auth.Caller, in deleteDataT
 	if _, ok := datatype.ByName(name); ok {
 		kind = inventory.DataTypeOverrides
 	}
-	err := c.Store.DeleteDefinition(ctx, kind, name)
-	if isNotFound(err) {
-		err = fault.New(fault.NotFound, "name: nothing is stored of a type %s", clip(name))
-	}
-	return none{}, err
+	return none{}, a.deleteDefinition(ctx, c, kind, name, "name: nothing is stored of a type")
 }
 
 type fetchDataTypesResponse struct {

@@ -40,6 +40,12 @@ var routes = []route{
 	{"deleteApis", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteAPIs)},
 	{"records.har", needs(auth.SampleData, auth.Read), download((*API).recordsHAR)},
 
+	// Path templates.
+	{"explainTemplate", needs(auth.APICollections, auth.Read), post((*API).explainTemplate)},
+	{"pinTemplate", needs(auth.APICollections, auth.ReadWrite), post((*API).pinTemplate)},
+	{"mergeTemplates", needs(auth.APICollections, auth.ReadWrite), post((*API).mergeTemplates)},
+	{"splitTemplate", needs(auth.APICollections, auth.ReadWrite), post((*API).splitTemplate)},
+
 	// Sensitive data.
 	{"loadSensitiveParameters", needs(auth.SensitiveData, auth.Read), post((*API).loadSensitive)},
 	{"addSensitiveField", needs(auth.SensitiveData, auth.ReadWrite), post((*API).addSensitiveField)},

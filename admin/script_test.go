@@ -41,6 +41,19 @@ type world struct {
 	srv  *httptest.Server
 	sink *sink
 	keys map[string]string // role name to API key
+
+	mu      sync.Mutex
+	reloads int // how often the learner was told of a change
+}
+
+// Reload makes the world the learner.
+func (w *world) Reload(_ context.Context, account int32) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if account == inventory.DefaultAccount {
+		w.reloads++
+	}
+	return nil
 }
 
 // sink keeps what was put; it refuses records whose host is refused.example, and
@@ -101,7 +114,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		return nil, err
 	}
 	cfg := admin.Config{
-		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
+		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -224,6 +237,8 @@ func (w *world) inventory(ctx context.Context) error {
 						LastSeen: now - 40*86400, Values: []string{"bob"},
 					}},
 				},
+				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/vendors/kplm", Method: "GET"}, Count: 2},
+				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/vendors/zxqv", Method: "GET"}, Count: 3},
 				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/zzz", Method: "GET"}, Count: 1},
 			},
 			Samples:   []inventory.Sample{sample},
@@ -250,7 +265,7 @@ func TestAPI(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy,
+			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads,
 		},
 	})
 }
@@ -358,6 +373,14 @@ func cmdSent(ts *testscript.TestScript, _ bool, _ []string) {
 		_, _ = fmt.Fprintf(ts.Stdout(), "account=%s collection=%d source=%s host=%s origin=%s flags=%s form=%d\n",
 			r.Account, r.Collection, r.Source, r.Host, r.Origin, strings.Join(r.Flags.Texts(), ","), r.Form)
 	}
+}
+
+// reloads prints how often the learner was told of a change.
+func cmdReloads(ts *testscript.TestScript, _ bool, _ []string) {
+	w := ts.Value("world").(*world)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _ = fmt.Fprintf(ts.Stdout(), "%d\n", w.reloads)
 }
 
 // busy makes the sink refuse everything for now.

@@ -48,7 +48,10 @@ func (a *API) editSettings(ctx context.Context, c *auth.Caller, change edit) (in
 		}
 		change(&s)
 		s, err = c.Store.PutSettings(ctx, s)
-		if kind, _ := fault.Of(err); err == nil || kind != fault.Conflict {
+		if err == nil {
+			return s, a.reload(ctx, c)
+		}
+		if kind, _ := fault.Of(err); kind != fault.Conflict {
 			return s, err
 		}
 	}
