@@ -54,7 +54,7 @@ func (s *Set) segments(e *entry, buf []segment) []segment {
 			changed = changed || seg.ph >= 0
 		}
 		if seg.ph >= 0 {
-			seg.hash = uint64(seg.ph+1) * wildHash //nolint:gosec // not negative
+			seg.hash = uint64(seg.ph+1) * wildHash
 		} else {
 			seg.lower = strings.ToLower(raw)
 			seg.hash = maphash.String(s.seed, seg.lower)
@@ -278,13 +278,13 @@ func (b *bucket) file(i int, sh *Shape) bool {
 		for j := range b.slots {
 			if b.slots[j].shape.Similar(*sh) {
 				n.near = append(n.near, int16(j))
-				b.slots[j].near = append(b.slots[j].near, int16(at))
+				b.slots[j].near = append(b.slots[j].near, int16(at)) //nolint:gosec // below maxSlots
 			}
 		}
 		b.slots = append(b.slots, n)
 	}
 	b.slots[at].count++
-	mem.slot = int16(at + 1) //nolint:gosec // at most maxSlots
+	mem.slot = int16(at + 1)
 	for _, j := range b.slots[at].near {
 		if b.total(int(j)) >= lookAlikes {
 			return true

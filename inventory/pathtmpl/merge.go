@@ -255,13 +255,15 @@ func (p *pass) join(e *entry, segs []segment, all uint64, pos int) {
 	if added {
 		p.bytes += memberCost
 	}
-	if locale && b.locale == "" {
+	switch {
+	case !locale:
+	case b.locale == "":
 		b.locale = name
-	} else if locale && b.locale != name && !b.locales {
+	case b.locales:
+		p.template(b, e, true)
+	case b.locale != name:
 		b.locales = true
 		p.each(b, true)
-	} else if locale && b.locales {
-		p.template(b, e, true)
 	}
 	switch {
 	case i < 0:

@@ -159,30 +159,34 @@ func FromBraces(path string) string {
 	var b strings.Builder
 	for seg := range strings.SplitSeq(rest(Normalize(path)), "/") {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("\x00", "/", "\x01", "?", "\x02", "#").Replace(fromBrace(seg)))
+		b.WriteString(fromBrace(seg))
 	}
 	return b.String()
 }
 
-// protectBraces hides what separates parts of a URL inside braces, where it is
-// part of a pattern: {path?}, {id:[^/]+}.
+// protectBraces replaces what separates the parts of a URL inside braces, where it
+// is part of a pattern: {path?}, {id:[^/]+}. Braces that are not closed are text.
 func protectBraces(path string) string {
-	depth := 0
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '{':
-			depth++
-		case r == '}':
-			depth = max(depth-1, 0)
-		case depth > 0 && r == '/':
-			return 0
-		case depth > 0 && r == '?':
-			return 1
-		case depth > 0 && r == '#':
-			return 2
+	out := []byte(path)
+	var opens []int
+	for i := range len(path) {
+		switch path[i] {
+		case '{':
+			opens = append(opens, i)
+		case '}':
+			if len(opens) == 0 {
+				continue
+			}
+			start := opens[len(opens)-1]
+			opens = opens[:len(opens)-1]
+			for j := start; j < i; j++ {
+				if c := out[j]; c == '/' || c == '?' || c == '#' {
+					out[j] = '_'
+				}
+			}
 		}
-		return r
-	}, path)
+	}
+	return string(out)
 }
 
 func fromBrace(seg string) string {

@@ -240,16 +240,13 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 		url, rule = path, 0
 	}
 	e, made := s.add(method, url, rule)
-	switch {
-	case e == nil:
-		isTemplate, isNew = IsTemplate(url), true
-	default:
-		url, isTemplate, isNew = e.url, e.template, made
-		if e.template {
-			s.observe(s.methods[method], e, path)
-		}
+	if e == nil {
+		return url, IsTemplate(url), true
 	}
-	return url, isTemplate, isNew
+	if e.template {
+		s.observe(s.methods[method], e, path)
+	}
+	return e.url, e.template, made
 }
 
 // taker gives the template that takes a path which e is the first to match: e, or
