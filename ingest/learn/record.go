@@ -180,8 +180,8 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		ep.origins = insert(ep.origins, x.origin, inventory.MaxOrigins, strings.Clone)
 	}
 	ways := authSet{ways: w.auth.find(x.entry)}
-	if len(x.cfg.auth) > 0 {
-		ways.custom = custom(x.cfg.auth, x.c.id, x.entry, w.params)
+	if x.cfg.auth != nil {
+		ways.custom = custom(x.cfg.auth, x.c.id, x.entry)
 	}
 	ep.auth = addAuth(ep.auth, ways, x.at)
 	if t := w.access(x); t != "" {
@@ -391,7 +391,7 @@ func (p *param) find(x *extract.Param) *typed {
 
 // detect finds the type of a value, and notes the value.
 func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed) *typed {
-	name := x.Type(o.cfg.detector)
+	name := typeOf(ep, x, o.cfg.detector)
 	var t *typed
 	for _, have := range p.types {
 		if have.name == name {
@@ -428,6 +428,23 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 		t.addValue(v)
 	}
 	return t
+}
+
+// typeOf names the type of a value; definitions may say that a type is not looked
+// for at some parameters.
+func typeOf(ep *endpoint, x *extract.Param, d *datatype.Detector) datatype.Name {
+	key := x.Key()
+	if x.Kind != extract.Text && x.Kind != extract.Number || !d.IgnoresSome(key) {
+		return x.Type(d)
+	}
+	id := &datatype.ParamID{
+		URL: ep.key.URL, Method: ep.key.Method, ResponseCode: x.Status, Param: x.Name, APICollectionID: ep.key.Collection,
+		IsHeader: x.Place == extract.RequestHeader || x.Place == extract.ResponseHeader, IsURLParam: x.Place == extract.URLParam,
+	}
+	if x.Kind == extract.Number {
+		return d.NumberAt(key, x.Value, id)
+	}
+	return d.TextAt(key, x.Value, id)
 }
 
 // sensitive reports whether samples of a parameter are kept.

@@ -228,7 +228,7 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	e.Merge(o)
 	seq := e.sampled
 	e.sampled += int64(len(mine))
-	changed := firsts(&e.Endpoint) != before
+	changed := e.id == 0 || firsts(&e.Endpoint) != before
 	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
 		if a.due == nil {
 			a.due = map[int32]bool{}
