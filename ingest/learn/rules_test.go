@@ -84,7 +84,7 @@ func TestMerge(t *testing.T) {
 	f("M3", static(names...), append(same(names[:5], `{"a":1,"b":1,"c":1}`), same(names[5:], `{"x":1,"y":1,"z":1}`)...)...)
 	var words []exchange
 	var want []string
-	for _, w := range strings.Fields("cart orders users books music films houses trees stones rivers clouds birds lions tables chairs doors windows floors roofs gardens") {
+	for _, w := range strings.FieldsSeq("cart orders users books music films houses trees stones rivers clouds birds lions tables chairs doors windows floors roofs gardens") {
 		words = append(words, get("https://api.shop.com/shop/"+w))
 		want = append(want, "GET /shop/"+w+" 1")
 	}
@@ -218,7 +218,7 @@ func TestCustomAuth(t *testing.T) {
 	define(t, db, inventory.CustomAuthTypes, "HMAC", `{"name":"HMAC","active":true,"headerKeys":["X-Sig","who"],"payloadKeys":["auth.key"]}`)
 	f := func(body string, headers ...string) exchange {
 		x := get("https://api.shop.com/a")
-		x.headers, x.body = append(headers, "content-type: application/json"), body
+		x.headers, x.body = slices.Concat(headers, []string{"content-type: application/json"}), body
 		return x
 	}
 	learnAll(t, db, records(f("", "x-sig: 1", "cookie: who=2"), f(`{"auth":{"key":"1"}}`, "authorization: Bearer x"), f("", "x-sig: 1"))...)

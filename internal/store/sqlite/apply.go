@@ -176,13 +176,12 @@ func (a *applier) drop(ctx context.Context, d *inventory.Drop) error {
 // load reads what is stored of some observations.
 func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 	a.args = a.args[:0]
-	for i := range chunk {
-		if i >= len(es) {
-			a.args = append(a.args, nil, nil, nil)
-			continue
-		}
+	for i := range es {
 		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
 		a.args = append(a.args, es[i].Collection, es[i].URL, es[i].Method)
+	}
+	for range chunk - len(es) {
+		a.args = append(a.args, nil, nil, nil)
 	}
 	a.args = append(a.args, a.account)
 	rows, err := a.getEndpoints.QueryContext(ctx, a.args...)
