@@ -10,7 +10,6 @@ import (
 
 	"harken/inventory"
 	"harken/inventory/extract"
-	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
 )
 
@@ -74,10 +73,11 @@ func (l *Learner) leftDue(ctx context.Context) {
 	k := l.left[0]
 	l.left = l.left[1:]
 	found, err := l.cfg.Stores.Account(k.Account).Collection(ctx, k.ID)
-	if kind, _ := fault.Of(err); err != nil {
-		if kind != fault.NotFound {
-			l.left = append(l.left, k)
-		}
+	switch {
+	case inventory.NotFound(err):
+		return
+	case err != nil:
+		l.left = append(l.left, k)
 		return
 	}
 	c := l.accounts.byID[idKey{k.Account, k.ID}]
@@ -170,8 +170,7 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 // shape gives the shape of an endpoint, as it is stored and as it is about to be.
 func (l *Learner) shape(ctx context.Context, c *collection, k inventory.EndpointKey) (pathtmpl.Shape, bool, error) {
 	e, err := l.cfg.Stores.Account(c.account).Endpoint(ctx, k)
-	kind, _ := fault.Of(err)
-	if err != nil && kind != fault.NotFound {
+	if err != nil && !inventory.NotFound(err) {
 		return pathtmpl.Shape{}, false, err
 	}
 	known := err == nil
@@ -257,7 +256,7 @@ func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accou
 		j.state.Due = j.more || slices.ContainsFunc(reshaped, func(k accountKey) bool { return k.account == j.c.account && k.Collection == j.c.id })
 		if err := l.untilDone(ctx, func() error {
 			version, err := store.PutTemplateState(ctx, j.c.id, j.state)
-			if kind, _ := fault.Of(err); kind == fault.Conflict {
+			if inventory.Conflict(err) {
 				j.conflict = true
 				return nil
 			}
@@ -276,7 +275,7 @@ func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accou
 func (l *Learner) untilDone(ctx context.Context, do func() error) error {
 	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
 		err := do()
-		if kind, _ := fault.Of(err); err == nil || kind == fault.NotFound {
+		if err == nil || inventory.NotFound(err) {
 			return nil
 		}
 		l.metrics.storeErrors.Inc()

@@ -84,7 +84,7 @@ func TestMerge(t *testing.T) {
 	f("M3", static(names...), append(same(names[:5], `{"a":1,"b":1,"c":1}`), same(names[5:], `{"x":1,"y":1,"z":1}`)...)...)
 	var words []exchange
 	var want []string
-	for _, w := range strings.FieldsSeq("cart orders users books music films houses trees stones rivers clouds birds lions tables chairs doors windows floors roofs gardens") {
+	for w := range strings.FieldsSeq("cart orders users books music films houses trees stones rivers clouds birds lions tables chairs doors windows floors roofs gardens") {
 		words = append(words, get("https://api.shop.com/shop/"+w))
 		want = append(want, "GET /shop/"+w+" 1")
 	}
