@@ -9,6 +9,19 @@ import (
 // ErrNoFreeID says that a collection finds no free id; it is a fault.Conflict.
 var ErrNoFreeID = fault.New(fault.Conflict, "there is no free collection id")
 
+// NotFound reports whether an error of a store says that what was named does not
+// exist, Conflict that it exists already or was changed meanwhile.
+func NotFound(err error) bool {
+	k, _ := fault.Of(err)
+	return err != nil && k == fault.NotFound
+}
+
+// Conflict is described at NotFound.
+func Conflict(err error) bool {
+	k, _ := fault.Of(err)
+	return err != nil && k == fault.Conflict
+}
+
 // Stores gives the store of each account, and takes what was learned for all of
 // them at once. It is safe for concurrent use.
 type Stores interface {

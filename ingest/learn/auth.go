@@ -7,7 +7,6 @@ import (
 	"harken/har"
 	"harken/inventory"
 	"harken/inventory/datatype"
-	"harken/inventory/extract"
 )
 
 // An authSet is the set of ways in which one request proved who it is from.
@@ -86,22 +85,13 @@ func addAuth(sets []seenAuth, s authSet, at int64) []seenAuth {
 	return append(sets, seenAuth{s, at})
 }
 
-// custom finds the way that a person defined, of which a request has all headers
-// or cookies or, if none has, all parameters of the body.
-func custom(ways []customAuth, collection int32, e *har.Entry, params []extract.Param) string {
-	for i := range ways {
-		w := &ways[i]
-		if len(w.collections) > 0 && !slices.Contains(w.collections, collection) {
-			continue
-		}
-		if len(w.headers) > 0 && !slices.ContainsFunc(w.headers, func(h string) bool { return !hasHeaderOrCookie(e, h) }) {
-			return w.name
-		}
-		if len(w.params) > 0 && !slices.ContainsFunc(w.params, func(name string) bool { return !hasBodyParam(params, name) }) {
-			return w.name
-		}
+// custom finds the way that a person defined.
+func custom(ways *datatype.AuthTypes, collection int32, e *har.Entry) string {
+	var body []byte
+	if p := e.Request.PostData; p != nil {
+		body = p.Body
 	}
-	return ""
+	return ways.Match(collection, func(name string) bool { return hasHeaderOrCookie(e, name) }, body)
 }
 
 func hasHeaderOrCookie(e *har.Entry, name string) bool {
@@ -120,12 +110,6 @@ func hasHeaderOrCookie(e *har.Entry, name string) bool {
 		}
 	}
 	return slices.ContainsFunc(e.Request.Cookies, func(c har.Cookie) bool { return strings.EqualFold(c.Name, name) })
-}
-
-func hasBodyParam(params []extract.Param, name string) bool {
-	return slices.ContainsFunc(params, func(p extract.Param) bool {
-		return p.Place == extract.RequestBody && (p.Name == name || strings.HasPrefix(p.Name, name) && p.Name[len(name)] == '#')
-	})
 }
 
 func (d *authDetector) find(e *har.Entry) authWays {

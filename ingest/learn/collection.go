@@ -43,7 +43,6 @@ type collection struct {
 	used  uint64        // for eviction
 
 	stateVersion int64     // of the template state that set was made from
-	unsaved      bool      // set has templates that the state has not
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
 }
@@ -175,7 +174,6 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 	url, template, isNew := c.set.Resolve(method, pathtmpl.Normalize(raw))
 	if isNew {
 		a.account(c)
-		c.unsaved = c.unsaved || template
 	}
 	return url, template, true
 }

@@ -26,7 +26,7 @@ type accountConfig struct {
 	limiter   *filter.Limiter
 	detector  *datatype.Detector
 	access    *inventory.AccessPolicy
-	auth      []customAuth
+	auth      *datatype.AuthTypes // nil if there are none
 	overrides map[overrideKey]bool
 	all       *redact.Redactor // of everything
 	typed     *redact.Redactor // of the types that are redacted; nil if none is
@@ -139,8 +139,12 @@ func (c *accountConfig) compile(types, builtins, auth, filters []inventory.Defin
 	note(err)
 	c.access, err = inventory.NewAccessPolicy(c.settings.PrivateCIDRs, c.settings.PartnerIPs)
 	note(err)
-	c.auth, err = customAuths(auth)
+	ways, err := decodeAll[datatype.AuthType](auth, nil)
 	note(err)
+	if len(ways) > 0 {
+		c.auth, err = datatype.CompileAuth(ways)
+		note(err)
+	}
 	c.all, err = redact.New(redact.Config{All: true})
 	note(err)
 	if len(c.detector.RedactedTypes()) > 0 {
@@ -179,58 +183,4 @@ func decodeAll[T any](ds []inventory.Definition, named func(*T, string)) ([]T, e
 		all = append(all, one)
 	}
 	return all, errors.Join(errs...)
-}
-
-// A customAuth is a way to authenticate that a person defined.
-type customAuth struct {
-	name        string
-	headers     []string // lower case, also names of cookies
-	params      []string // of the body, as extract names them
-	collections []int32  // empty is all
-}
-
-func customAuths(ds []inventory.Definition) ([]customAuth, error) {
-	docs, err := decodeAll[struct {
-		Name        string   `json:"name"`
-		HeaderKeys  []string `json:"headerKeys"`
-		PayloadKeys []string `json:"payloadKeys"`
-		Active      bool     `json:"active"`
-		Collections []int32  `json:"apiCollectionIds"`
-	}](ds, nil)
-	var all []customAuth
-	for i := range docs {
-		d := &docs[i]
-		if !d.Active || d.Name == "" {
-			continue
-		}
-		a := customAuth{name: d.Name, collections: d.Collections}
-		for _, h := range d.HeaderKeys {
-			a.headers = append(a.headers, strings.ToLower(strings.TrimSpace(h)))
-		}
-		for _, p := range d.PayloadKeys {
-			a.params = append(a.params, paramName(p))
-		}
-		all = append(all, a)
-	}
-	return all, err
-}
-
-// paramName turns the path of a member, "a.b" or "a[0].b", into the name of the
-// parameter: "a#b", "a#$#b".
-func paramName(path string) string {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		switch c := path[i]; c {
-		case '.':
-			b.WriteByte('#')
-		case '[':
-			b.WriteString("#$")
-			if end := strings.IndexByte(path[i:], ']'); end > 0 {
-				i += end
-			}
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

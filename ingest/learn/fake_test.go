@@ -269,6 +269,8 @@ func (m *memory) Account(int32) inventory.Store { return &memoryAccount{m: m} }
 
 func (m *memory) Full(int32) inventory.FullStore { return &memoryAccount{m: m} }
 
+func (m *memory) Compact(context.Context, int64) error { return nil }
+
 func (m *memory) MergeDue(context.Context) ([]inventory.CollectionKey, error) { return nil, nil }
 
 func (m *memory) Marks(context.Context) (map[inventory.Mark]int64, error) {

@@ -29,6 +29,7 @@ const (
 	DefaultCacheBytes   = 64 << 20
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
+	DefaultCompactEvery = time.Hour
 )
 
 // finalFlush is how long the last flush may take after the context is done.
@@ -59,6 +60,9 @@ type Config struct {
 	// MergeEvery is how long after an update with new static URLs look-alikes are
 	// looked for, 10 s at most; zero is DefaultMergeEvery.
 	MergeEvery time.Duration
+	// CompactEvery is how often the store is asked to remove what the settings keep
+	// no longer; zero is DefaultCompactEvery.
+	CompactEvery time.Duration
 }
 
 // A Learner learns from one source until its context is done.
@@ -104,6 +108,8 @@ func New(cfg Config) (*Learner, error) {
 		return nil, fmt.Errorf("learn: reload every %s: want at most 10s", cfg.ReloadEvery)
 	case cfg.MergeEvery < 0 || cfg.MergeEvery > 10*time.Second:
 		return nil, fmt.Errorf("learn: merge every %s: want at most 10s", cfg.MergeEvery)
+	case cfg.CompactEvery < 0:
+		return nil, fmt.Errorf("learn: compact every %s: want a positive time", cfg.CompactEvery)
 	case cfg.CacheBytes < 0:
 		return nil, fmt.Errorf("learn: cache of %d bytes: want a positive number", cfg.CacheBytes)
 	}
@@ -138,6 +144,7 @@ func (cfg *Config) setDefaults() {
 	cfg.CacheBytes = cmp.Or(cfg.CacheBytes, DefaultCacheBytes)
 	cfg.ReloadEvery = cmp.Or(cfg.ReloadEvery, DefaultReloadEvery)
 	cfg.MergeEvery = cmp.Or(cfg.MergeEvery, DefaultMergeEvery)
+	cfg.CompactEvery = cmp.Or(cfg.CompactEvery, DefaultCompactEvery)
 }
 
 // Reload makes the learner read settings, definitions, collections and their
@@ -184,6 +191,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var fetchErr error
 	wg.Go(func() { fetchErr = f.run(fetchCtx) })
+	wg.Go(func() { l.compact(fetchCtx) })
 	l.loop(ctx, flushCtx, &f)
 	stop()
 	wg.Wait()
@@ -195,6 +203,23 @@ func (l *Learner) Run(ctx context.Context) error {
 		return fmt.Errorf("learn: %w", fetchErr)
 	}
 	return nil
+}
+
+// compact has the store remove what is too old, now and then.
+func (l *Learner) compact(ctx context.Context) {
+	t := time.NewTicker(l.cfg.CompactEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := l.cfg.Stores.Compact(ctx, l.cfg.Now().Unix()); err != nil && ctx.Err() == nil {
+			l.metrics.storeErrors.Inc()
+			l.log.Warn("store not compacted", "err", err)
+		}
+	}
 }
 
 // A fetcher calls Next in a goroutine of its own, so that time can pass while it

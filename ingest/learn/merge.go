@@ -10,7 +10,6 @@ import (
 
 	"harken/inventory"
 	"harken/inventory/extract"
-	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
 )
 
@@ -55,9 +54,7 @@ func (l *Learner) touch(keys []accountKey) {
 			continue // read again from the store when it is needed
 		}
 		c.set.Touch(k.Method, k.URL)
-		if c.set.Pending() > 0 || c.unsaved {
-			l.due(c, at)
-		}
+		l.due(c, at)
 	}
 }
 
@@ -76,10 +73,11 @@ func (l *Learner) leftDue(ctx context.Context) {
 	k := l.left[0]
 	l.left = l.left[1:]
 	found, err := l.cfg.Stores.Account(k.Account).Collection(ctx, k.ID)
-	if kind, _ := fault.Of(err); err != nil {
-		if kind != fault.NotFound {
-			l.left = append(l.left, k)
-		}
+	switch {
+	case inventory.NotFound(err):
+		return
+	case err != nil:
+		l.left = append(l.left, k)
 		return
 	}
 	c := l.accounts.byID[idKey{k.Account, k.ID}]
@@ -132,17 +130,21 @@ func (l *Learner) mergePass(ctx context.Context, all bool) []*mergeJob {
 func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 	start := time.Now()
 	var failed []inventory.EndpointKey
-	store := l.cfg.Stores.Account(c.account)
 	opt := pathtmpl.MergeOptions{Limit: mergeLimit, Shape: func(method, url string) (pathtmpl.Shape, bool) {
 		k := inventory.EndpointKey{Collection: c.id, URL: url, Method: method}
-		e, err := store.Endpoint(ctx, k)
-		if err != nil {
-			if kind, _ := fault.Of(err); kind != fault.NotFound {
-				failed = append(failed, k)
+		shape, ok, err := l.shape(ctx, c, k)
+		if err == nil && !ok {
+			// What a template has absorbed, or kept from being an endpoint, is shaped
+			// like the template.
+			if t, matched := c.set.Match(method, url); matched && t != url {
+				k.URL = t
+				shape, ok, err = l.shape(ctx, c, k)
 			}
-			return pathtmpl.Shape{}, false // what is not stored yet is touched when it is
 		}
-		return shapeOf(&e), true
+		if err != nil {
+			failed = append(failed, inventory.EndpointKey{Collection: c.id, URL: url, Method: method})
+		}
+		return shape, ok
 	}}
 	if cfg := l.configs[c.account]; cfg != nil && !cfg.settings.BodyMatching() {
 		opt.Shape = func(string, string) (pathtmpl.Shape, bool) { return pathtmpl.Shape{}, true }
@@ -157,14 +159,32 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 	for _, k := range failed {
 		c.set.Touch(k.Method, k.URL)
 	}
-	if len(job.absorptions) > 0 || c.unsaved {
-		job.state.Data = c.set.AppendState(nil)
-		c.unsaved = false
-	}
+	// Also when nothing was absorbed: the reasons of templates decide what they take.
+	job.state.Data = c.set.AppendState(nil)
 	c.merging = true
 	l.accounts.account(c)
 	l.metrics.merge.Observe(time.Since(start).Seconds())
 	return job
+}
+
+// shape gives the shape of an endpoint, as it is stored and as it is about to be.
+func (l *Learner) shape(ctx context.Context, c *collection, k inventory.EndpointKey) (pathtmpl.Shape, bool, error) {
+	e, err := l.cfg.Stores.Account(c.account).Endpoint(ctx, k)
+	if err != nil && !inventory.NotFound(err) {
+		return pathtmpl.Shape{}, false, err
+	}
+	known := err == nil
+	if part := l.now.accounts[c.account]; part != nil {
+		if ep := part.endpoints[k]; ep != nil {
+			o := ep.observation()
+			e.Merge(&o)
+			known = true
+		}
+	}
+	if !known {
+		return pathtmpl.Shape{}, false, nil
+	}
+	return shapeOf(&e), true, nil
 }
 
 // shapeOf is what look-alikes are compared by: names of query and body.
@@ -234,12 +254,9 @@ func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accou
 		}
 		// What this update reshaped was not known when the pass was made.
 		j.state.Due = j.more || slices.ContainsFunc(reshaped, func(k accountKey) bool { return k.account == j.c.account && k.Collection == j.c.id })
-		if j.state.Due && j.state.Data == nil {
-			continue
-		}
 		if err := l.untilDone(ctx, func() error {
 			version, err := store.PutTemplateState(ctx, j.c.id, j.state)
-			if kind, _ := fault.Of(err); kind == fault.Conflict {
+			if inventory.Conflict(err) {
 				j.conflict = true
 				return nil
 			}
@@ -258,7 +275,7 @@ func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accou
 func (l *Learner) untilDone(ctx context.Context, do func() error) error {
 	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
 		err := do()
-		if kind, _ := fault.Of(err); err == nil || kind == fault.NotFound {
+		if err == nil || inventory.NotFound(err) {
 			return nil
 		}
 		l.metrics.storeErrors.Inc()

@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"ingest/spool":            {"ingest"},
 	"ingest/kafka":            {"ingest"},
 	"ingest/importer/harfile": {"ingest/importer", "har", "inventory/fault"},
-	"ingest/learn":            {"ingest", "ingest/learn/filter", "har", "inventory", "inventory/extract", "inventory/datatype", "inventory/pathtmpl"},
+	"ingest/learn":            {"ingest", "ingest/learn/filter", "har", "har/redact", "inventory", "inventory/extract", "inventory/datatype", "inventory/pathtmpl"},
 	"admin/auth":              {"inventory", "inventory/fault"},
 	"capture/mitm":            {"capture", "capture/mitm/xconnect", "har", "ingest"},
 	"capture/mitm/xconnect":   {},

@@ -176,13 +176,12 @@ func (a *applier) drop(ctx context.Context, d *inventory.Drop) error {
 // load reads what is stored of some observations.
 func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 	a.args = a.args[:0]
-	for i := range chunk {
-		if i >= len(es) {
-			a.args = append(a.args, nil, nil, nil)
-			continue
-		}
+	for i := range es {
 		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
 		a.args = append(a.args, es[i].Collection, es[i].URL, es[i].Method)
+	}
+	for range chunk - len(es) {
+		a.args = append(a.args, nil, nil, nil)
 	}
 	a.args = append(a.args, a.account)
 	rows, err := a.getEndpoints.QueryContext(ctx, a.args...)
@@ -228,7 +227,7 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	e.Merge(o)
 	seq := e.sampled
 	e.sampled += int64(len(mine))
-	changed := firsts(&e.Endpoint) != before
+	changed := e.id == 0 || firsts(&e.Endpoint) != before
 	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
 		if a.due == nil {
 			a.due = map[int32]bool{}

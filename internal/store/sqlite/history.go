@@ -179,13 +179,17 @@ func (s *store) compactSamples(ctx context.Context, settings *inventory.Settings
 		from = time.Unix(now, 0).AddDate(0, 0, -settings.SampleDays).Unix()
 	}
 	for _, q := range [...]struct{ find, remove string }{
-		{`SELECT s.id FROM samples s CROSS JOIN endpoints e ON e.id = s.id >> 4
+		{
+			`SELECT s.id FROM samples s CROSS JOIN endpoints e ON e.id = s.id >> 4
 			WHERE s.id > ? AND e.account = ? AND (s.time < ? OR s.seq < e.sampled - ?) ORDER BY s.id LIMIT ?`,
 			`DELETE FROM samples WHERE id IN (SELECT value FROM json_each(?)) AND EXISTS
-			(SELECT 1 FROM endpoints e WHERE e.id = samples.id >> 4 AND (samples.time < ? OR samples.seq < e.sampled - ?))`},
-		{`SELECT s.rowid FROM sensitive_samples s CROSS JOIN endpoints e ON e.id = s.endpoint
+			(SELECT 1 FROM endpoints e WHERE e.id = samples.id >> 4 AND (samples.time < ? OR samples.seq < e.sampled - ?))`,
+		},
+		{
+			`SELECT s.rowid FROM sensitive_samples s CROSS JOIN endpoints e ON e.id = s.endpoint
 			WHERE s.rowid > ? AND e.account = ? AND s.time < ? AND ? ORDER BY s.rowid LIMIT ?`,
-			`DELETE FROM sensitive_samples WHERE rowid IN (SELECT value FROM json_each(?)) AND time < ? AND ?`},
+			`DELETE FROM sensitive_samples WHERE rowid IN (SELECT value FROM json_each(?)) AND time < ? AND ?`,
+		},
 	} {
 		for above := int64(-1); ; {
 			ids, err := s.ids(ctx, q.find, above, s.account, from, settings.KeptSamples(), compactChunk)
