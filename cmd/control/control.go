@@ -209,6 +209,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
+	cfg.Learner = reloader{c.learner}
 	if c.forward != nil {
 		cfg.CAPage = c.forward.InstallPage()
 	}
@@ -219,6 +220,13 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 	c.api, err = admin.New(cfg)
 	return err
 }
+
+// A reloader has the learner follow what people change.
+type reloader struct{ learner *learn.Learner }
+
+// Reload implements admin.Learner. The learner reads all accounts again: changes
+// by people are rare, and reading is cheap.
+func (r reloader) Reload(ctx context.Context, _ int32) error { return r.learner.Settle(ctx) }
 
 // learned waits until the learner has stored all that the log holds now.
 func (c *control) learned(ctx context.Context) error {

@@ -196,8 +196,15 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 		}
 	}
 	c.stateVersion = state.Version
+	// A template that a person split is not one again because its row is still there.
+	blocked := map[pathtmpl.Blocked]bool{}
+	for _, b := range set.Blocked() {
+		blocked[b] = true
+	}
 	err = a.stores.Account(c.account).Keys(ctx, c.id, func(k inventory.EndpointKey) error {
-		set.Add(k.Method, k.URL)
+		if !blocked[pathtmpl.Blocked{Method: k.Method, Template: k.URL}] {
+			set.Add(k.Method, k.URL)
+		}
 		return nil
 	})
 	if err != nil {

@@ -91,6 +91,7 @@ type Learner struct {
 	waiters map[*waiter]struct{}
 	poke    chan struct{} // a waiter came
 	stale   chan struct{} // Forget was called
+	settle  chan chan struct{}
 }
 
 // New checks the configuration and makes a Learner.
@@ -128,7 +129,7 @@ func New(cfg Config) (*Learner, error) {
 		stored:   map[inventory.Mark]int64{},
 		waiters:  map[*waiter]struct{}{},
 		poke:     make(chan struct{}, 1),
-		stale:    make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1), settle: make(chan chan struct{}),
 	}, nil
 }
 
@@ -151,6 +152,37 @@ func (cfg *Config) setDefaults() {
 // endpoints again before it learns more, at once instead of after
 // Config.ReloadEvery. It may be called from any goroutine.
 func (l *Learner) Reload() { l.Forget() }
+
+// Settle is Reload that waits: when it returns nil, what was learned before is
+// stored, and everything later is learned by what the store says. It must be
+// called while Run runs; the error is that of ctx.
+func (l *Learner) Settle(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case l.settle <- done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settled stores what was learned and forgets by what; false if ctx ended first.
+func (l *Learner) settled(flushCtx context.Context) bool {
+	if l.flying {
+		l.land(<-l.landed)
+	}
+	if l.now.waiting() && l.flyAndLand(flushCtx) != nil {
+		return false
+	}
+	clear(l.configs)
+	l.forgetAll()
+	return true
+}
 
 // Forget makes the learner read collections and their endpoints again before it
 // learns more: for what changed other than by learning, as when a collection was
@@ -290,6 +322,11 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 		case <-l.stale:
 			clear(l.configs)
 			l.forgetAll()
+		case done := <-l.settle:
+			if !l.settled(flushCtx) {
+				return
+			}
+			close(done)
 		case <-merge.C:
 			l.tick(ctx, flushCtx)
 		case <-ctx.Done():

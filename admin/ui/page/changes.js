@@ -20,7 +20,7 @@ const names = {
 export function view(data, href, open) {
   if (!data.total) return null;
   const key = 'changes';
-  return el('details', {class: 'card', open: open.get(key), ontoggle: (ev) => open.set(key, ev.target.open)},
+  return el('details', {class: 'card news', open: open.get(key), ontoggle: (ev) => open.set(key, ev.target.open)},
     el('summary', {'data-key': key}, `New in the last ${days} days: ${count(data.total)}`),
     el('ul', {}, data.changes.map((c) => el('li', {},
       el('time', {title: when(c.timestamp)}, ago(c.timestamp)), ' ',
