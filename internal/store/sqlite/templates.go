@@ -214,7 +214,12 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 	}
 	ps := b.in.Params(e.URL)
 	for i := range ps {
-		ps[i].Count, ps[i].FirstSeen, ps[i].LastSeen = e.Count, e.Discovered, e.LastSeen
+		p := &ps[i]
+		p.Count, p.FirstSeen, p.LastSeen = e.Count, e.Discovered, e.LastSeen
+		for j := range p.Sketch {
+			p.Sketch[j].Callers = e.Callers
+		}
+		p.Unique, p.Public = p.Sketch.Counts()
 	}
 	slices.SortFunc(ps, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
 	b.template.Merge(&inventory.Endpoint{Params: ps})
