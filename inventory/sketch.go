@@ -108,7 +108,7 @@ func HashValue(s string) uint32 {
 	// MurmurHash3, which is in the public domain, spreads them.
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
-	return uint32(h >> 32) //nolint:gosec // half of it is enough
+	return uint32(h >> 32)
 }
 
 func appendSketch(dst []byte, s Sketch) []byte {
@@ -117,7 +117,7 @@ func appendSketch(dst []byte, s Sketch) []byte {
 	for i := range s {
 		dst = binary.AppendUvarint(dst, uint64(s[i].Hash-last))
 		last = s[i].Hash
-		dst = s[i].Callers.append(dst)
+		dst = s[i].append(dst)
 	}
 	return dst
 }
@@ -136,7 +136,7 @@ func (u *unpacker) callers() Callers {
 		u.bad = true
 		return Callers{}
 	}
-	return Callers{Caller: uint32(v >> 1), Public: v&1 != 0} //nolint:gosec // checked
+	return Callers{Caller: uint32(v >> 1), Public: v&1 != 0}
 }
 
 func (u *unpacker) sketch() Sketch {
@@ -154,7 +154,7 @@ func (u *unpacker) sketch() Sketch {
 			u.bad = true
 			return nil
 		}
-		s[i] = SketchValue{Hash: uint32(last), Callers: u.callers()} //nolint:gosec // checked
+		s[i] = SketchValue{Hash: uint32(last), Callers: u.callers()}
 	}
 	return s
 }

@@ -135,14 +135,13 @@ func (d *authDetector) find(e *har.Entry) authWays {
 	for i := range e.Request.Headers {
 		h := &e.Request.Headers[i]
 		c := d.class(h.Name)
-		switch {
-		case c&nameIgnored != 0:
+		if c&nameIgnored != 0 {
 			continue
-		case c&^nameForwarded != 0:
+		}
+		if c&^nameForwarded != 0 {
 			d.sawCaller(c, h.Value)
 		}
-		switch {
-		case c&nameCookie != 0:
+		if c&nameCookie != 0 {
 			cookies = true
 			for pair := range strings.SplitSeq(h.Value, ";") {
 				name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
