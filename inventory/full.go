@@ -52,7 +52,8 @@ type Absorption struct {
 	Template   string
 	URLs       []string
 	// Params gives the URL parameters of one of URLs: key, type, and the value and
-	// range that it stands for. Counts and times are filled in from the URL's. Nil
+	// range that it stands for. Counts, times and the callers
+	// in a Sketch are filled in from the URL's. Nil
 	// gives none.
 	Params func(url string) []Param
 }

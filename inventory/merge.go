@@ -22,6 +22,7 @@ func (e *Endpoint) Merge(o *Endpoint) {
 	e.ResponseCodes = union(codes, o.ResponseCodes, MaxCodes)
 	e.CodeSeen = mergeSeen(e.ResponseCodes, codes, e.CodeSeen, o.ResponseCodes, o.CodeSeen, cmp.Compare)
 	e.Traffic = MergeTraffic(e.Traffic, o.Traffic)
+	e.Callers.Merge(o.Callers)
 	e.Origins = union(e.Origins, o.Origins, MaxOrigins)
 	e.mergeSources(o.Sources)
 	e.Description = max(e.Description, o.Description)
@@ -33,8 +34,7 @@ func (p *Param) Merge(o *Param) {
 	p.Count += o.Count
 	p.FirstSeen = earliest(p.FirstSeen, o.FirstSeen)
 	p.LastSeen = max(p.LastSeen, o.LastSeen)
-	p.Unique += o.Unique
-	p.Public += o.Public
+	p.mergeSketch(o)
 	switch {
 	case o.HasRange && p.HasRange:
 		p.Min, p.Max = min(p.Min, o.Min), max(p.Max, o.Max)
@@ -49,6 +49,18 @@ func (p *Param) Merge(o *Param) {
 	if p.Full {
 		p.Values = nil
 	}
+}
+
+func (p *Param) mergeSketch(o *Param) {
+	switch {
+	case len(p.Sketch) == 0 && len(o.Sketch) == 0:
+		p.Unique += o.Unique
+		p.Public += o.Public
+		return
+	case len(o.Sketch) > 0:
+		p.Sketch = p.Sketch.merge(o.Sketch)
+	}
+	p.Unique, p.Public = p.Sketch.Counts()
 }
 
 // mergeSeen gives when the members of all, the union of a and b, were first seen;

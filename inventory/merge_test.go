@@ -27,7 +27,7 @@ func observation(r *rand.Rand) inventory.Endpoint {
 		Sources:       map[string]int64{fmt.Sprint("S", r.IntN(25)): at},
 		Origins:       []string{fmt.Sprint("http://h", r.IntN(30))},
 	}
-	e.CodeSeen = []int64{at}
+	e.CodeSeen, e.Callers = []int64{at}, inventory.CallerOf(uint32(r.IntN(3)))
 	if r.IntN(4) > 0 { // else of an old version
 		e.AuthSeen = []int64{at}
 	}
@@ -59,6 +59,10 @@ func observation(r *rand.Rand) inventory.Endpoint {
 			p.Full = true
 		} else {
 			p.Values = []string{fmt.Sprint("v", r.IntN(60))}
+		}
+		if r.IntN(2) == 0 {
+			p.Sketch = p.Sketch.Add(inventory.HashValue(fmt.Sprint("v", r.IntN(60))), inventory.CallerOf(uint32(r.IntN(3))))
+			p.Unique, p.Public = p.Sketch.Counts()
 		}
 		if !seen[p.ParamKey] {
 			seen[p.ParamKey] = true

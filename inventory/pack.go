@@ -25,6 +25,7 @@ const (
 	packFull
 	packRange
 	packUnique
+	packSketch
 	packBits = 1<<iota - 1
 )
 
@@ -64,7 +65,8 @@ func AppendFacts(dst []byte, e *Endpoint) []byte {
 	dst = appendStrings(dst, e.Origins)
 	dst = appendString(dst, e.Description)
 	dst = appendSeen(dst, e.AuthSeen, len(e.AuthTypes), e.Discovered)
-	return appendSeen(dst, e.CodeSeen, len(e.ResponseCodes), e.Discovered)
+	dst = appendSeen(dst, e.CodeSeen, len(e.ResponseCodes), e.Discovered)
+	return e.Callers.append(dst)
 }
 
 // appendSeen appends times of n members, or nothing but 0 if they are not known.
@@ -128,7 +130,10 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 			dst = binary.AppendVarint(dst, p.Min)
 			dst = binary.AppendVarint(dst, p.Max)
 		}
-		if p.Unique != 0 || p.Public != 0 {
+		switch {
+		case len(p.Sketch) > 0:
+			dst = appendSketch(dst, p.Sketch)
+		case p.Unique != 0 || p.Public != 0:
 			dst = binary.AppendVarint(dst, p.Unique)
 			dst = binary.AppendVarint(dst, p.Public)
 		}
@@ -147,7 +152,8 @@ func (p *Param) packFlags() byte {
 		{p.Query, packQuery},
 		{p.Full, packFull},
 		{p.HasRange, packRange},
-		{p.Unique != 0 || p.Public != 0, packUnique},
+		{len(p.Sketch) == 0 && (p.Unique != 0 || p.Public != 0), packUnique},
+		{len(p.Sketch) > 0, packSketch},
 	} {
 		if f.on {
 			b |= f.bit
@@ -248,7 +254,7 @@ func (u *unpacker) facts(e *Endpoint) {
 	}
 	e.Origins = u.texts()
 	e.Description = u.text()
-	e.AuthSeen, e.CodeSeen = nil, nil
+	e.AuthSeen, e.CodeSeen, e.Callers = nil, nil, Callers{}
 	if v == packVersion {
 		// What was known before times were kept is as old as the endpoint.
 		e.AuthSeen, e.CodeSeen = fillTimes(len(e.AuthTypes), e.Discovered), fillTimes(len(e.ResponseCodes), e.Discovered)
@@ -256,6 +262,7 @@ func (u *unpacker) facts(e *Endpoint) {
 	}
 	e.AuthSeen = u.seen(len(e.AuthTypes), e.Discovered)
 	e.CodeSeen = u.seen(len(e.ResponseCodes), e.Discovered)
+	e.Callers = u.callers()
 }
 
 func fillTimes(n int, at int64) []int64 {
@@ -302,7 +309,7 @@ func (u *unpacker) params(e *Endpoint) {
 		}
 		p := &e.Params[i]
 		flags := u.octet()
-		u.bad = u.bad || flags&^packBits != 0
+		u.bad = u.bad || flags&^packBits != 0 || flags&packUnique != 0 && flags&packSketch != 0
 		p.Header, p.URLParam, p.Query = flags&packHeader != 0, flags&packURLParam != 0, flags&packQuery != 0
 		p.Full, p.HasRange = flags&packFull != 0, flags&packRange != 0
 		p.ResponseCode = int(u.varint())
@@ -318,6 +325,10 @@ func (u *unpacker) params(e *Endpoint) {
 		}
 		if p.HasRange {
 			p.Min, p.Max = u.varint(), u.varint()
+		}
+		if flags&packSketch != 0 {
+			p.Sketch = u.sketch()
+			p.Unique, p.Public = p.Sketch.Counts()
 		}
 		if flags&packUnique != 0 {
 			p.Unique, p.Public = u.varint(), u.varint()

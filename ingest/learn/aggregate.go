@@ -68,6 +68,7 @@ type endpoint struct {
 	codeSeen    []int64 // by the index in codes
 	access      []string
 	traffic     []inventory.TrafficCount // sorted
+	callers     inventory.Callers
 	sources     []seen
 	origins     []string
 	params      map[paramKey]*param
@@ -121,6 +122,8 @@ type typed struct {
 	sensitive   bool // samples of it are kept
 	redacted    bool // its values are not
 	kept        int  // samples; see keepSensitive
+	sketched    bool // the place has a sketch
+	sketch      inventory.Sketch
 	count       int64
 	first, last int64
 	values      []string // distinct, in the order in which they came
@@ -213,7 +216,7 @@ func (e *endpoint) observation() inventory.Endpoint {
 	o := inventory.Endpoint{
 		EndpointKey: e.key, Count: e.count, Discovered: e.first, LastSeen: e.last, APIType: e.apiType,
 		ResponseCodes: e.codes, CodeSeen: e.codeSeen, Origins: e.origins, Sources: make(map[string]int64, len(e.sources)),
-		AccessTypes: e.access, Traffic: e.traffic,
+		AccessTypes: e.access, Traffic: e.traffic, Callers: e.callers,
 	}
 	for _, s := range e.sources {
 		o.Sources[s.source] = s.at
@@ -258,8 +261,9 @@ func (t *typed) paramKey(k *paramKey) inventory.ParamKey {
 func (t *typed) param(k *paramKey) inventory.Param {
 	p := inventory.Param{
 		ParamKey: t.paramKey(k), Count: t.count, FirstSeen: t.first, LastSeen: t.last, Full: t.full,
-		HasRange: t.hasRange, Min: t.min, Max: t.max,
+		HasRange: t.hasRange, Min: t.min, Max: t.max, Sketch: t.sketch,
 	}
+	p.Unique, p.Public = t.sketch.Counts()
 	if !t.full {
 		slices.Sort(t.values)
 		p.Values = t.values

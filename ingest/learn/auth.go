@@ -69,6 +69,22 @@ const (
 type authDetector struct {
 	classes   map[string]nameClass
 	forwarded []string // values of the headers that tell the addresses of clients
+	caller    inventory.Callers
+	rank      nameClass // of the header that told caller
+}
+
+// sawCaller takes the credentials of a request for who sent it: of the header
+// that says most, the first.
+func (d *authDetector) sawCaller(c nameClass, value string) {
+	for _, rank := range [...]nameClass{nameAuthorization, nameAPIKey, nameClientCert, nameSession, nameCookie} {
+		switch {
+		case d.rank == rank:
+			return
+		case c&rank != 0 && value != "":
+			d.rank, d.caller = rank, inventory.CallerOf(inventory.HashValue(value))
+			return
+		}
+	}
 }
 
 // maxClasses bounds the names that are remembered.
@@ -114,15 +130,18 @@ func hasHeaderOrCookie(e *har.Entry, name string) bool {
 
 func (d *authDetector) find(e *har.Entry) authWays {
 	var s authWays
-	d.forwarded = d.forwarded[:0]
+	d.forwarded, d.rank, d.caller = d.forwarded[:0], 0, inventory.Callers{}
 	cookieJWT, headerJWT, cookies := false, false, false
 	for i := range e.Request.Headers {
 		h := &e.Request.Headers[i]
 		c := d.class(h.Name)
-		switch {
-		case c&nameIgnored != 0:
+		if c&nameIgnored != 0 {
 			continue
-		case c&nameCookie != 0:
+		}
+		if c&^nameForwarded != 0 {
+			d.sawCaller(c, h.Value)
+		}
+		if c&nameCookie != 0 {
 			cookies = true
 			for pair := range strings.SplitSeq(h.Value, ";") {
 				name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")

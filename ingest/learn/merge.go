@@ -228,6 +228,8 @@ func (l *Learner) urlParams(c *collection, template string, urls []string) func(
 				t := typed{name: p.Type}
 				t.observeRange(x.Value)
 				p.HasRange, p.Min, p.Max = t.hasRange, t.min, t.max
+				// Its caller is whoever sent requests to the URL: Absorb fills it in.
+				p.Sketch = p.Sketch.Add(inventory.HashValue(x.Value), inventory.Callers{})
 				if p.Full = len(x.Value) > inventory.MaxValueBytes; !p.Full {
 					p.Values = []string{strings.Clone(x.Value)}
 				}

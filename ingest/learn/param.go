@@ -36,6 +36,9 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 	if t == nil {
 		t = a.detect(ep, p, x, o)
 	}
+	if t.sketched && !o.redact && x.Value != "" {
+		t.sketch = t.sketch.Add(inventory.HashValue(x.Value), o.caller)
+	}
 	if t.count++; t.count == 1 {
 		t.first, t.last = o.at, o.at
 		return t
@@ -67,6 +70,7 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	if t == nil {
 		t = &typed{key: &p.key, name: name, redacted: o.cfg.detector.Redacted(name)}
 		t.sensitive = o.cfg.sensitive(ep, p, x, name)
+		t.sketched = !t.redacted && (x.Place == extract.URLParam || x.Place == extract.Query || x.Place == extract.RequestBody)
 		p.types = append(p.types, t)
 	}
 	if o.redact || t.redacted {

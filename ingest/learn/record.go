@@ -145,7 +145,8 @@ type observed struct {
 	c       *collection
 	at      int64
 	origin  string
-	redact  bool   // no values are kept
+	redact  bool // no values are kept
+	caller  inventory.Callers
 	data    []byte // of the sample, once it is known
 }
 
@@ -178,6 +179,8 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		ep.origins = insert(ep.origins, x.origin, inventory.MaxOrigins, strings.Clone)
 	}
 	ways := authSet{ways: w.auth.find(x.entry)}
+	x.caller = w.auth.caller
+	ep.callers.Merge(x.caller)
 	if x.cfg.auth != nil {
 		ways.custom = custom(x.cfg.auth, x.c.id, x.entry)
 	}

@@ -165,7 +165,7 @@ func TestShopOrder(t *testing.T) {
 	e.Params = nil
 	facts := inventory.Endpoint{
 		EndpointKey: k, Count: 1, Discovered: 1767225600, LastSeen: 1767225600, APIType: "REST", AuthTypes: [][]string{{"BEARER"}},
-		AuthSeen: []int64{1767225600}, AccessTypes: []string{"PRIVATE"}, ResponseCodes: []int{200}, CodeSeen: []int64{1767225600},
+		AuthSeen: []int64{1767225600}, Callers: inventory.CallerOf(inventory.HashValue("Bearer q7-demo")), AccessTypes: []string{"PRIVATE"}, ResponseCodes: []int{200}, CodeSeen: []int64{1767225600},
 		Sources: map[string]int64{"MIRRORING": 1767225600}, Origins: []string{"https://api.shop.example"},
 		Traffic: []inventory.TrafficCount{{Start: 1767225600, Status: 200, Count: 1}},
 	}

@@ -251,7 +251,7 @@ func withoutValues(o *inventory.Endpoint) *inventory.Endpoint {
 	c.Params = slices.Clone(o.Params)
 	for i := range c.Params {
 		p := &c.Params[i]
-		p.Values, p.HasRange, p.Min, p.Max = nil, false, 0, 0
+		p.Values, p.Sketch, p.HasRange, p.Min, p.Max = nil, nil, false, 0, 0
 	}
 	return &c
 }

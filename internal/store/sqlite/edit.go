@@ -234,7 +234,7 @@ func dropSamplesOf(ctx context.Context, tx *sql.Tx, e *storedEndpoint) error {
 	}
 	for i := range e.Params {
 		p := &e.Params[i]
-		p.Values, p.HasRange, p.Min, p.Max = nil, false, 0, 0
+		p.Values, p.Sketch, p.HasRange, p.Min, p.Max = nil, nil, false, 0, 0
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE endpoints SET params = ? WHERE id = ?`, inventory.AppendParams(nil, &e.Endpoint), e.id)
 	return err

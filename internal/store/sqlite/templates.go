@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -70,7 +72,7 @@ func (s *store) Absorb(ctx context.Context, in inventory.Absorption) error {
 	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		b := absorber{
 			applier: applier{statements: s.db.stmts.within(ctx, tx), account: s.account, collections: map[int32]int64{}},
-			tx:      tx, in: &in, records: map[int64]*inventory.SensitiveSample{},
+			tx:      tx, in: &in,
 		}
 		return b.run(ctx)
 	})
@@ -86,14 +88,16 @@ type absorber struct {
 	tx       *sql.Tx
 	in       *inventory.Absorption
 	template storedEndpoint
-	rings    []ringed // all samples of all
-	index    sensitiveIndex
-	before   []int64 // records of index when it was read
-	records  map[int64]*inventory.SensitiveSample
+	rings    []ringed                     // all samples of all
+	index    sensitiveIndex               // of the template, as it was read
+	records  []*inventory.SensitiveSample // of all
 }
 
 // ringed is a stored sample, without its data.
-type ringed struct{ id, time, seq int64 }
+type ringed struct {
+	id, time int64
+	record   string
+}
 
 func (b *absorber) run(ctx context.Context) error {
 	key := inventory.EndpointKey{Collection: b.in.Collection, URL: b.in.Template, Method: b.in.Method}
@@ -128,10 +132,8 @@ func (b *absorber) run(ctx context.Context) error {
 	if err := b.moveSamples(ctx, kept); err != nil {
 		return err
 	}
-	if len(b.index.params) > 0 {
-		if err := b.putSensitive(ctx, b.template.id, &b.index, b.before, b.records); err != nil {
-			return err
-		}
+	if err := b.moveSensitive(ctx); err != nil {
+		return err
 	}
 	_, err := b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection)
 	return err
@@ -149,22 +151,21 @@ func (b *absorber) begin(ctx context.Context) (err error) {
 	if b.template.id == 0 {
 		return nil
 	}
-	if b.index, err = b.applier.index(ctx, b.template.id); err != nil {
+	if b.index, err = b.takeSensitive(ctx, b.template.id); err != nil {
 		return err
 	}
-	b.before = b.index.used()
 	return b.readRing(ctx, b.template.id)
 }
 
 func (b *absorber) readRing(ctx context.Context, id int64) error {
-	rows, err := b.tx.QueryContext(ctx, `SELECT id, time, seq FROM samples WHERE id BETWEEN ?1 << 4 AND ?1 << 4 | 15`, id)
+	rows, err := b.tx.QueryContext(ctx, `SELECT id, time, record FROM samples WHERE id BETWEEN ?1 << 4 AND ?1 << 4 | 15`, id)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var r ringed
-		if err := rows.Scan(&r.id, &r.time, &r.seq); err != nil {
+		if err := rows.Scan(&r.id, &r.time, &r.record); err != nil {
 			return err
 		}
 		b.rings = append(b.rings, r)
@@ -198,7 +199,7 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 	if err := b.readRing(ctx, e.id); err != nil {
 		return err
 	}
-	if err := b.takeSensitive(ctx, e.id); err != nil {
+	if _, err := b.takeSensitive(ctx, e.id); err != nil {
 		return err
 	}
 	if err := b.moveOverrides(ctx, e.URL); err != nil {
@@ -213,22 +214,27 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 	}
 	ps := b.in.Params(e.URL)
 	for i := range ps {
-		ps[i].Count, ps[i].FirstSeen, ps[i].LastSeen = e.Count, e.Discovered, e.LastSeen
+		p := &ps[i]
+		p.Count, p.FirstSeen, p.LastSeen = e.Count, e.Discovered, e.LastSeen
+		for j := range p.Sketch {
+			p.Sketch[j].Callers = e.Callers
+		}
+		p.Unique, p.Public = p.Sketch.Counts()
 	}
 	slices.SortFunc(ps, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
 	b.template.Merge(&inventory.Endpoint{Params: ps})
 	return nil
 }
 
-// takeSensitive moves the samples of sensitive parameters.
-func (b *absorber) takeSensitive(ctx context.Context, id int64) error {
+// takeSensitive reads the samples of sensitive parameters.
+func (b *absorber) takeSensitive(ctx context.Context, id int64) (sensitiveIndex, error) {
 	x, err := b.applier.index(ctx, id)
 	if err != nil || len(x.params) == 0 {
-		return err
+		return x, err
 	}
 	rows, err := b.tx.QueryContext(ctx, `SELECT seq, time, record, source, data FROM sensitive_samples WHERE endpoint = ? ORDER BY seq`, id)
 	if err != nil {
-		return err
+		return x, err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -236,18 +242,34 @@ func (b *absorber) takeSensitive(ctx context.Context, id int64) error {
 		var seq int64
 		var record []byte
 		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &one.Data); err != nil {
-			return err
+			return x, err
 		}
 		copy(one.ID[:], record)
-		var keys []inventory.ParamKey
 		for i := range x.params {
 			if slices.Contains(x.params[i].Seqs, seq) {
-				keys = append(keys, x.params[i].key())
+				one.Params = append(one.Params, x.params[i].key())
 			}
 		}
-		b.records[b.index.add(keys)] = one
+		b.records = append(b.records, one)
 	}
-	return rows.Err()
+	return x, rows.Err()
+}
+
+// moveSensitive numbers the samples of all anew, by time, so that the template
+// keeps the newest.
+func (b *absorber) moveSensitive(ctx context.Context) error {
+	if len(b.records) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(b.records, func(x, y *inventory.SensitiveSample) int {
+		return cmp.Or(cmp.Compare(x.Time, y.Time), bytes.Compare(x.ID[:], y.ID[:]))
+	})
+	x := sensitiveIndex{next: b.index.next}
+	samples := make(map[int64]*inventory.SensitiveSample, len(b.records))
+	for _, r := range b.records {
+		samples[x.add(r.Params)] = r
+	}
+	return b.putSensitive(ctx, b.template.id, &x, b.index.used(), samples)
 }
 
 func (b *absorber) moveOverrides(ctx context.Context, url string) error {
@@ -266,13 +288,7 @@ func (b *absorber) moveOverrides(ctx context.Context, url string) error {
 // newest chooses the samples that the template keeps, oldest first.
 func (b *absorber) newest() []ringed {
 	slices.SortFunc(b.rings, func(x, y ringed) int {
-		switch {
-		case x.time != y.time:
-			return int(max(-1, min(1, x.time-y.time)))
-		case x.seq != y.seq:
-			return int(max(-1, min(1, x.seq-y.seq)))
-		}
-		return int(max(-1, min(1, x.id-y.id)))
+		return cmp.Or(cmp.Compare(x.time, y.time), cmp.Compare(x.record, y.record), cmp.Compare(x.id, y.id))
 	})
 	return b.rings[max(0, len(b.rings)-inventory.MaxSamples):]
 }
