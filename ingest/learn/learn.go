@@ -301,6 +301,12 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			if !ok {
 				return
 			}
+			select {
+			case <-l.stale: // came first, though select chose the batch
+				clear(l.configs)
+				l.forgetAll()
+			default:
+			}
 			empty := !l.now.waiting()
 			if !l.learnBatch(ctx, flushCtx, &b) {
 				return
