@@ -161,6 +161,8 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
 		err := a.loadSet(ctx, c, cfg)
 		if err == nil {
+			// A set is read again without what passes knew of it.
+			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
 			break
 		}
 		l.metrics.storeErrors.Inc()
