@@ -43,6 +43,9 @@ type Config struct {
 	// Learned returns when everything that Sink took before the call is part of
 	// the inventory, or with the error of ctx. With nil nobody waits.
 	Learned func(ctx context.Context) error
+	// Learner is told what people change, so that it follows at once. With nil it
+	// finds out when it next looks.
+	Learner Learner
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -71,6 +74,23 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 }
 
+// Learner is who makes the inventory from records.
+type Learner interface {
+	// Reload says that settings, definitions, flags of collections or template
+	// states of an account were changed in the store. When it returns nil, what was
+	// learned by the former ones is stored, and everything later goes by what is
+	// stored. The error is that of ctx. It is safe for concurrent use.
+	Reload(ctx context.Context, account int32) error
+}
+
+// reload has the learner follow what the caller changed.
+func (a *API) reload(ctx context.Context, c *auth.Caller) error {
+	if a.cfg.Learner == nil {
+		return nil
+	}
+	return a.cfg.Learner.Reload(ctx, c.Account)
+}
+
 // Records is the log of what was recorded.
 type Records interface {
 	// Scan yields the records of all accounts from one time up to, and without,
@@ -82,10 +102,11 @@ type Records interface {
 
 // An API serves the control API and the page.
 type API struct {
-	cfg    Config
-	log    *slog.Logger
-	hasher *auth.Hasher
-	logins *limiter
+	cfg      Config
+	log      *slog.Logger
+	hasher   *auth.Hasher
+	logins   *limiter
+	compiled typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
@@ -123,7 +144,8 @@ func New(cfg Config) (*API, error) {
 	}
 	return &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
-		logins: newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
-		memory: semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
+		compiled: typeCache{accounts: map[int32]cachedTypes{}},
+		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
+		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}, nil
 }

@@ -124,6 +124,63 @@ func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCo
 	return out, nil
 }
 
+func (a *API) getCollection(ctx context.Context, c *auth.Caller, in oneCollectionRequest) ([]collection, error) {
+	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+	if isNotFound(err) {
+		return []collection{}, nil
+	}
+	return []collection{toCollection(&col)}, err
+}
+
+// basicCollection is a Collection object without what is long or private.
+type basicCollection struct {
+	ID                  int32       `json:"id"`
+	Name                string      `json:"name"`
+	DisplayName         string      `json:"displayName"`
+	Description         *string     `json:"description"`
+	StartTS             int64       `json:"startTs"`
+	HostName            *string     `json:"hostName"`
+	URLsCount           int         `json:"urlsCount"`
+	Deactivated         bool        `json:"deactivated"`
+	IsOutOfTestingScope bool        `json:"isOutOfTestingScope"`
+	Automated           bool        `json:"automated"`
+	Type                *string     `json:"type"`
+	TagsList            *[]basicTag `json:"tagsList"`
+	EnvType             *[]basicTag `json:"envType"`
+	AccessType          *string     `json:"accessType"`
+}
+
+type basicTag struct {
+	KeyName string `json:"keyName"`
+	Value   string `json:"value"`
+}
+
+type basicCollectionsResponse struct {
+	APICollections []basicCollection `json:"apiCollections"`
+}
+
+func (a *API) getAllCollectionsBasic(ctx context.Context, c *auth.Caller, _ none) (basicCollectionsResponse, error) {
+	out := basicCollectionsResponse{APICollections: []basicCollection{}}
+	all, err := c.Store.Collections(ctx)
+	for i := range all {
+		col := toCollection(&all[i])
+		b := basicCollection{
+			ID: col.ID, Name: col.Name, DisplayName: col.DisplayName, Description: col.Description, StartTS: col.StartTS,
+			HostName: col.HostName, URLsCount: col.URLsCount, Deactivated: col.Deactivated, IsOutOfTestingScope: col.IsOutOfTestingScope,
+			Automated: col.Automated, Type: col.Type, AccessType: col.AccessType,
+		}
+		if col.TagsList != nil {
+			tags := []basicTag{}
+			for _, t := range *col.TagsList {
+				tags = append(tags, basicTag{t.KeyName, t.Value})
+			}
+			b.TagsList, b.EnvType = &tags, &tags
+		}
+		out.APICollections = append(out.APICollections, b)
+	}
+	return out, err
+}
+
 // compile reads a regular expression that matches anywhere; the empty one
 // matches all. Those of package regexp take linear time, so users may bring them.
 func compile(field, s string) (*regexp.Regexp, error) {

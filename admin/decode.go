@@ -263,6 +263,8 @@ func absent(v reflect.Value) bool {
 		return !p.Set
 	case *Bool:
 		return !p.Set
+	case *Text:
+		return !p.Set
 	default:
 		return v.Kind() == reflect.Slice && v.IsNil() || v.Kind() != reflect.Slice && v.IsZero()
 	}
@@ -323,6 +325,11 @@ func kindError(v reflect.Value, err error) error {
 		return errors.New("must be a list")
 	case reflect.Struct, reflect.Map:
 		return errors.New("must be an object")
+	case reflect.Pointer:
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return errors.New("must be an object")
+		}
+		return err // of a type that reads itself
 	default:
 		return errors.New("is of the wrong kind")
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"harken/admin/auth"
+	"harken/inventory/datatype"
 )
 
 // docPath is the page that describes the rows.
@@ -102,6 +104,16 @@ func typeName(t reflect.Type) string {
 		return "boolean"
 	case reflect.TypeFor[Ints]():
 		return "list of integers"
+	case reflect.TypeFor[Refs]():
+		return "list of {id}"
+	case reflect.TypeFor[Strings]():
+		return "list of strings"
+	case reflect.TypeFor[Text]():
+		return "string"
+	case reflect.TypeFor[Tags]():
+		return "list of {keyName, value}"
+	case reflect.TypeFor[APIs]():
+		return "list of {apiCollectionId, url, method}"
 	case reflect.TypeFor[Document]():
 		return "document"
 	}
@@ -113,8 +125,12 @@ func typeName(t reflect.Type) string {
 		return "list of " + typeName(t.Elem())
 	case reflect.Pointer:
 		return typeName(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "object"
 	case reflect.Bool:
 		return "boolean"
+	case reflect.Float64:
+		return "number"
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "integer"
 	default:
@@ -129,12 +145,18 @@ func shape(t reflect.Type, indent string) string {
 	case reflect.Pointer:
 		return shape(t.Elem(), indent)
 	case reflect.Slice:
+		if t == reflect.TypeFor[json.RawMessage]() {
+			return "JSON"
+		}
 		return "[" + shape(t.Elem(), indent) + "]"
 	case reflect.Map:
 		return "{key: " + shape(t.Elem(), indent) + "}"
 	case reflect.Interface:
 		return "any"
 	case reflect.Struct:
+		if t == reflect.TypeFor[datatype.Predicate]() {
+			return "{type, value}"
+		}
 		var lines []string
 		for _, f := range reflect.VisibleFields(t) {
 			if jsonName(f) != "" {

@@ -3,13 +3,13 @@ package admin
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"harken/admin/auth"
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
 )
@@ -140,27 +140,46 @@ func (a *API) fetchAPIInfos(ctx context.Context, c *auth.Caller, in apiInfosRequ
 
 func (a *API) apiInfos(ctx context.Context, c *auth.Caller, collection int32) ([]apiInfo, error) {
 	list := []apiInfo{}
-	err := eachEndpoint(ctx, c, collection, 0, func(e *inventory.Endpoint) error {
-		whole, err := c.Store.Endpoint(ctx, e.EndpointKey)
-		if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {
-			return nil // a template took it over since the page was read
-		}
-		if err != nil {
-			return err
-		}
-		list = append(list, a.toAPIInfo(&whole))
+	sensitive, err := a.sensitiveEndpoints(ctx, c, collection)
+	if err != nil {
+		return list, err
+	}
+	err = eachEndpoint(ctx, c, collection, 0, func(e *inventory.Endpoint) error {
+		list = append(list, a.toAPIInfo(e, sensitive[e.EndpointKey]))
 		return nil
 	})
 	return list, err
 }
 
-func (a *API) toAPIInfo(e *inventory.Endpoint) apiInfo {
+// sensitiveEndpoints are the endpoints of a collection that have a sensitive
+// parameter. Of the others nothing is read.
+func (a *API) sensitiveEndpoints(ctx context.Context, c *auth.Caller, collection int32) (map[inventory.EndpointKey]bool, error) {
+	s, err := a.sensitivity(ctx, c, []int32{collection})
+	if err != nil {
+		return nil, err
+	}
+	found := map[inventory.EndpointKey]bool{}
+	for m, sensitive := range s.marks {
+		if sensitive {
+			found[m.EndpointKey] = true
+		}
+	}
+	err = c.Store.WithTypes(ctx, []int32{collection}, s.names(), func(e *inventory.Endpoint) error {
+		if slices.ContainsFunc(e.Params, func(p inventory.Param) bool { return s.of(e.EndpointKey, &p) }) {
+			found[e.EndpointKey] = true
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (a *API) toAPIInfo(e *inventory.Endpoint, sensitive bool) apiInfo {
 	info := apiInfo{
 		ID: e.EndpointKey, Count: e.Count, Origins: orEmpty(e.Origins), CollectionIDs: []int32{e.Collection},
 		AllAuthTypesFound: orEmpty(e.AuthTypes), ActualAuthType: actualAuth(e.AuthTypes), APIAccessTypes: orEmpty(e.AccessTypes),
 		LastSeen: e.LastSeen, DiscoveredTimestamp: e.Discovered, ResponseCodes: orEmpty(e.ResponseCodes), APIType: e.APIType,
 		Description: orNull(e.Description), TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
-		IsSensitive: slices.ContainsFunc(e.Params, func(p inventory.Param) bool { return sensitive(&p) }),
+		IsSensitive: sensitive,
 	}
 	for name, at := range e.Sources {
 		info.Sources[name] = sourceSeen{at}
@@ -200,55 +219,79 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
-func sensitive(p *inventory.Param) bool {
-	return datatype.Sensitive(p.Type, position(p))
+// A finder looks up endpoints as requests name them. It remembers the templates of
+// a collection, so that a list of many names reads them once.
+type finder struct {
+	c    *auth.Caller
+	sets map[int32]*pathtmpl.Set
 }
 
-func position(p *inventory.Param) datatype.Position {
-	switch {
-	case p.ResponseCode == -1 && p.Header:
-		return datatype.RequestHeader
-	case p.ResponseCode == -1:
-		return datatype.RequestPayload
-	case p.Header:
-		return datatype.ResponseHeader
-	default:
-		return datatype.ResponsePayload
-	}
-}
+func newFinder(c *auth.Caller) *finder { return &finder{c: c, sets: map[int32]*pathtmpl.Set{}} }
 
-// findEndpoint returns the endpoint of a collection that a request names: by its
-// stored text, else by the path of a URL, else by the template that the path fits.
-func findEndpoint(ctx context.Context, c *auth.Caller, collection int32, url, method string) (inventory.Endpoint, error) {
+// find returns the endpoint of a collection that a request names: by its stored
+// text, else by the path of a URL, else by the template that the path fits.
+func (f *finder) find(ctx context.Context, collection int32, url, method string) (inventory.Endpoint, error) {
 	k := inventory.EndpointKey{Collection: collection, URL: url, Method: strings.ToUpper(strings.TrimSpace(method))}
-	e, err := c.Store.Endpoint(ctx, k)
+	e, err := f.c.Store.Endpoint(ctx, k)
 	if !isNotFound(err) {
 		return e, err
 	}
 	path := pathtmpl.Normalize(url)
 	if path != url {
 		k.URL = path
-		if e, err = c.Store.Endpoint(ctx, k); !isNotFound(err) {
+		if e, err = f.c.Store.Endpoint(ctx, k); !isNotFound(err) {
 			return e, err
 		}
 	}
-	set := pathtmpl.NewSet(pathtmpl.Options{})
-	err = c.Store.Keys(ctx, collection, func(o inventory.EndpointKey) error {
-		if o.Method == k.Method && pathtmpl.IsTemplate(o.URL) {
-			set.Add(o.Method, o.URL)
-		}
-		return nil
-	})
+	set, err := f.templates(ctx, collection)
 	if err != nil {
 		return e, err
 	}
 	if found, ok := set.Match(k.Method, path); ok {
 		k.URL = found
-		if e, err = c.Store.Endpoint(ctx, k); !isNotFound(err) {
+		if e, err = f.c.Store.Endpoint(ctx, k); !isNotFound(err) {
 			return e, err
 		}
 	}
 	return e, fault.New(fault.NotFound, "url: no endpoint %s %s in the collection %d", clip(k.Method), clip(url), collection)
+}
+
+func (f *finder) templates(ctx context.Context, collection int32) (*pathtmpl.Set, error) {
+	if set := f.sets[collection]; set != nil {
+		return set, nil
+	}
+	set := pathtmpl.NewSet(pathtmpl.Options{})
+	err := f.c.Store.Keys(ctx, collection, func(o inventory.EndpointKey) error {
+		if pathtmpl.IsTemplate(o.URL) {
+			set.Add(o.Method, o.URL)
+		}
+		return nil
+	})
+	f.sets[collection] = set
+	return set, err
+}
+
+// list returns the keys of the endpoints that a list names. Unknown ones are
+// skipped; a list that names none is fault.NotFound.
+func (f *finder) list(ctx context.Context, field string, names APIs) ([]inventory.EndpointKey, error) {
+	var keys []inventory.EndpointKey
+	for _, n := range names {
+		if n.APICollectionID.N < math.MinInt32 || n.APICollectionID.N > math.MaxInt32 {
+			continue
+		}
+		e, err := f.find(ctx, int32(n.APICollectionID.N), n.URL, n.Method)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, e.EndpointKey)
+	}
+	if len(keys) == 0 && len(names) > 0 {
+		return nil, fault.New(fault.NotFound, "%s: none of the %d elements names an endpoint", field, len(names))
+	}
+	return keys, nil
 }
 
 func isNotFound(err error) bool {

@@ -266,7 +266,7 @@ func TestMounts(t *testing.T) {
 // broken panics where an endpoint uses it, and fails where a caller is found.
 type broken struct{ inventory.Stores }
 
-func (broken) Account(int32) inventory.Store { return nil }
+func (broken) Full(int32) inventory.FullStore { return nil }
 
 func TestFailures(t *testing.T) {
 	var logged bytes.Buffer

@@ -22,7 +22,7 @@ func (in *endpointRequest) find(ctx context.Context, c *auth.Caller) (inventory.
 	if err != nil {
 		return inventory.Endpoint{}, err
 	}
-	return findEndpoint(ctx, c, col.ID, in.URL, in.Method)
+	return newFinder(c).find(ctx, col.ID, in.URL, in.Method)
 }
 
 type loadParamsResponse struct {
@@ -49,7 +49,7 @@ type param struct {
 	PublicCount     int64          `json:"publicCount"`
 	Timestamp       int64          `json:"timestamp"`
 	LastSeen        int64          `json:"lastSeen"`
-	Values          elements       `json:"values"`
+	Values          *elements      `json:"values,omitempty"`
 	Domain          string         `json:"domain"`
 	MinValue        int64          `json:"minValue"`
 	MaxValue        int64          `json:"maxValue"`
@@ -78,22 +78,26 @@ func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest
 	if err != nil {
 		return out, err
 	}
+	s, err := a.sensitivity(ctx, c, []int32{e.Collection})
+	if err != nil {
+		return out, err
+	}
 	out.Data.Params = make([]param, len(e.Params))
 	for i := range e.Params {
-		out.Data.Params[i] = toParam(&e, &e.Params[i])
+		out.Data.Params[i] = toParam(s, &e, &e.Params[i])
 	}
 	return out, nil
 }
 
-func toParam(e *inventory.Endpoint, p *inventory.Param) param {
+func toParam(s *sensitivity, e *inventory.Endpoint, p *inventory.Param) param {
 	out := param{
 		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: []int32{e.Collection},
 		ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query, Param: p.Name,
-		SubType: toSubType(p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
-		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: elements{orEmpty(p.Values)}, Domain: p.Domain(),
+		SubType: toSubType(s.types, p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
+		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: &elements{orEmpty(p.Values)}, Domain: p.Domain(),
 		// What the published API has for parameters without numbers.
 		MinValue: math.MaxInt64 - 100_000, MaxValue: math.MinInt64 + 100_000,
-		Sensitive: sensitive(p), Examples: []any{}, UserIDs: []any{},
+		Sensitive: s.of(e.EndpointKey, p), Examples: []any{}, UserIDs: []any{},
 	}
 	if p.HasRange {
 		out.MinValue, out.MaxValue = p.Min, p.Max
@@ -103,8 +107,8 @@ func toParam(e *inventory.Endpoint, p *inventory.Param) param {
 	return out
 }
 
-func toSubType(name string) subType {
-	t, ok := datatype.ByName(name)
+func toSubType(types *datatype.Detector, name string) subType {
+	t, ok := types.ByName(name)
 	if !ok {
 		return subType{Name: name, SuperType: datatype.SuperCustom, SensitivePosition: []string{}}
 	}

@@ -115,7 +115,7 @@ func (d *harDump) pick(ctx context.Context, text string) error {
 	if d.only == nil {
 		return fault.New(fault.Invalid, "collection: is required when endpoint is given")
 	}
-	e, err := findEndpoint(ctx, d.caller, d.only.ID, strings.TrimSpace(target), method)
+	e, err := newFinder(d.caller).find(ctx, d.only.ID, strings.TrimSpace(target), method)
 	if err != nil {
 		return err
 	}

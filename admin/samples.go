@@ -2,6 +2,9 @@ package admin
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 
 	"harken/admin/auth"
 	"harken/ingest"
@@ -9,9 +12,37 @@ import (
 )
 
 type fetchSamplesResponse struct {
-	SampleDataList      []sampleData   `json:"sampleDataList"`
-	Traffic             map[string]any `json:"traffic"`
-	SensitiveSampleData map[string]any `json:"sensitiveSampleData"`
+	SampleDataList []sampleData `json:"sampleDataList"`
+	// Traffic counts exchanges by the hour since 1970 in which they were; those of
+	// days of which the hours are forgotten by the first one.
+	Traffic             map[string]int64             `json:"traffic"`
+	TrafficByStatus     []statusCount                `json:"trafficByStatus"`
+	SensitiveSampleData map[string][]sensitiveSample `json:"sensitiveSampleData"`
+}
+
+type statusCount struct {
+	Start  int64 `json:"start"`  // Unix seconds
+	Length int64 `json:"length"` // seconds: an hour or a day
+	Status int   `json:"status"` // 0 is none
+	Count  int64 `json:"count"`
+}
+
+// sensitiveSample has the records in which one sensitive parameter was.
+type sensitiveSample struct {
+	ResponseCode int      `json:"responseCode"`
+	IsHeader     bool     `json:"isHeader"`
+	IsURLParam   bool     `json:"isUrlParam"`
+	IsQueryParam bool     `json:"isQueryParam"`
+	Param        string   `json:"param"`
+	SubType      string   `json:"subType"`
+	Samples      []string `json:"samples"`
+}
+
+func emptySamples() fetchSamplesResponse {
+	return fetchSamplesResponse{
+		SampleDataList: []sampleData{}, Traffic: map[string]int64{}, TrafficByStatus: []statusCount{},
+		SensitiveSampleData: map[string][]sensitiveSample{},
+	}
 }
 
 type sampleData struct {
@@ -28,9 +59,12 @@ type sampleID struct {
 }
 
 func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
-	out := fetchSamplesResponse{SampleDataList: []sampleData{}, Traffic: map[string]any{}, SensitiveSampleData: map[string]any{}}
+	out := emptySamples()
 	e, err := in.find(ctx, c)
 	if err != nil {
+		return out, err
+	}
+	if err := out.addTraffic(ctx, c, e.EndpointKey); err != nil {
 		return out, err
 	}
 	samples, err := c.Store.Samples(ctx, e.EndpointKey)
@@ -46,6 +80,52 @@ func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointReque
 		data.Samples = append(data.Samples, text)
 	}
 	out.SampleDataList = append(out.SampleDataList, data)
+	return out, nil
+}
+
+func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k inventory.EndpointKey) error {
+	const hour = 3600
+	counts, err := c.Store.Traffic(ctx, k)
+	for _, t := range counts {
+		s := statusCount{Start: t.Start, Length: hour, Status: t.Status, Count: t.Count}
+		if t.Day {
+			s.Length = 24 * hour
+		}
+		r.Traffic[strconv.FormatInt(t.Start/hour, 10)] += t.Count
+		r.TrafficByStatus = append(r.TrafficByStatus, s)
+	}
+	return err
+}
+
+// fetchSensitiveSamples answers by the name of the parameter, which may be that of
+// several.
+func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
+	out := emptySamples()
+	e, err := in.find(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	samples, err := c.Store.SensitiveSamples(ctx, e.EndpointKey)
+	if err != nil {
+		return out, err
+	}
+	byParam := map[inventory.ParamKey][]string{}
+	for i := range samples {
+		text, err := aktoText(&samples[i].Sample)
+		if err != nil {
+			return out, err
+		}
+		for _, p := range samples[i].Params {
+			byParam[p] = append(byParam[p], text)
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(byParam), func(x, y inventory.ParamKey) int { return x.Compare(&y) })
+	for _, p := range keys {
+		out.SensitiveSampleData[p.Name] = append(out.SensitiveSampleData[p.Name], sensitiveSample{
+			ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query,
+			Param: p.Name, SubType: p.Type, Samples: byParam[p],
+		})
+	}
 	return out, nil
 }
 

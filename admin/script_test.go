@@ -41,6 +41,19 @@ type world struct {
 	srv  *httptest.Server
 	sink *sink
 	keys map[string]string // role name to API key
+
+	mu      sync.Mutex
+	reloads int // how often the learner was told of a change
+}
+
+// Reload makes the world the learner.
+func (w *world) Reload(_ context.Context, account int32) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if account == inventory.DefaultAccount {
+		w.reloads++
+	}
+	return nil
 }
 
 // sink keeps what was put; it refuses records whose host is refused.example, and
@@ -101,7 +114,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		return nil, err
 	}
 	cfg := admin.Config{
-		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Version: "1.2.3",
+		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -191,6 +204,7 @@ func (w *world) inventory(ctx context.Context) error {
 		{Account: "1000000", Source: "HAR", Collection: 7, Host: "other.example.com", Time: e.Started, Data: []byte(`{"request":{"method":"GET","url":"http://other.example.com/x"}}`)},
 		{Account: "2000000", Source: "HAR", Collection: 7, Time: e.Started, Data: []byte(`{"secret":true}`)},
 	}
+	sample := inventory.Sample{Endpoint: users, Time: now - 10, Account: inventory.DefaultAccount, Source: "MIRRORING", Data: data}
 	return w.db.Apply(ctx, &inventory.Update{
 		Marks: map[inventory.Mark]int64{},
 		Accounts: map[int32]*inventory.AccountUpdate{inventory.DefaultAccount: {
@@ -199,6 +213,10 @@ func (w *world) inventory(ctx context.Context) error {
 					EndpointKey: users, Count: 12, Discovered: now - 100, LastSeen: now - 10, APIType: "REST",
 					AuthTypes: [][]string{{"BEARER"}, {"JWT", "API_KEY"}}, AccessTypes: []string{"PUBLIC"}, ResponseCodes: []int{200, 302},
 					Sources: map[string]int64{"MIRRORING": now - 10}, Origins: []string{"https://api.example.com"},
+					AuthSeen: []int64{now - 100, now - 20}, CodeSeen: []int64{now - 100, now - 30},
+					Traffic: []inventory.TrafficCount{
+						{Start: now - now%3600, Status: 200, Count: 11}, {Start: now - now%3600, Status: 302, Count: 1},
+					},
 					Params: []inventory.Param{
 						{
 							ParamKey: inventory.ParamKey{ResponseCode: -1, URLParam: true, Name: "1", Type: "INTEGER_32"},
@@ -214,10 +232,22 @@ func (w *world) inventory(ctx context.Context) error {
 					EndpointKey: inventory.EndpointKey{Collection: col.ID, URL: "/users", Method: "POST"}, Count: 1,
 					Discovered: now - 40*86400, LastSeen: now - 40*86400, APIType: "REST", AuthTypes: [][]string{{"UNAUTHENTICATED"}, {"BASIC"}},
 					ResponseCodes: []int{201},
+					Params: []inventory.Param{{
+						ParamKey: inventory.ParamKey{ResponseCode: -1, Name: "nick", Type: "GENERIC"}, Count: 1, FirstSeen: now - 40*86400,
+						LastSeen: now - 40*86400, Values: []string{"bob"},
+					}},
 				},
+				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/vendors/kplm", Method: "GET"}, Count: 2},
+				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/vendors/zxqv", Method: "GET"}, Count: 3},
 				{EndpointKey: inventory.EndpointKey{Collection: 8, URL: "/zzz", Method: "GET"}, Count: 1},
 			},
-			Samples: []inventory.Sample{{Endpoint: users, Time: now - 10, Account: inventory.DefaultAccount, Source: "MIRRORING", Data: data}},
+			Samples:   []inventory.Sample{sample},
+			Sensitive: []inventory.SensitiveSample{{Sample: sample, Params: []inventory.ParamKey{{ResponseCode: 200, Name: "mail", Type: "EMAIL"}}}},
+			Dropped:   map[string]int64{"status": 3, "options": 1},
+			Drops: []inventory.Drop{
+				{Rule: "status", Host: "api.example.com", Count: 3, Last: now - 5, Example: []byte(`{"request":{"method":"GET"}}`)},
+				{Rule: "options", Host: "other.example.com", Count: 1, Last: now - 6},
+			},
 		}},
 	})
 }
@@ -235,7 +265,7 @@ func TestAPI(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy,
+			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads,
 		},
 	})
 }
@@ -343,6 +373,14 @@ func cmdSent(ts *testscript.TestScript, _ bool, _ []string) {
 		_, _ = fmt.Fprintf(ts.Stdout(), "account=%s collection=%d source=%s host=%s origin=%s flags=%s form=%d\n",
 			r.Account, r.Collection, r.Source, r.Host, r.Origin, strings.Join(r.Flags.Texts(), ","), r.Form)
 	}
+}
+
+// reloads prints how often the learner was told of a change.
+func cmdReloads(ts *testscript.TestScript, _ bool, _ []string) {
+	w := ts.Value("world").(*world)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _ = fmt.Fprintf(ts.Stdout(), "%d\n", w.reloads)
 }
 
 // busy makes the sink refuse everything for now.

@@ -30,6 +30,11 @@ type Endpoint struct {
 	Origins       []string         // distinct scheme://authority, sorted, at most MaxOrigins
 	Params        []Param          // sorted by key; nil where a listing leaves them out
 	Description   string           // set by people, never by learning
+	Traffic       []TrafficCount   // by start and status; nil where a listing leaves it out
+	// When a member of AuthTypes and of ResponseCodes was first seen, in Unix
+	// seconds, by its index there. Nil, or 0, is as long as the endpoint.
+	AuthSeen, CodeSeen []int64
+	Callers            Callers // who sent requests
 }
 
 // Bounds of an Endpoint. A set that is full keeps its smallest members, and an
@@ -39,6 +44,7 @@ const (
 	MaxOrigins   = 16
 	MaxSources   = 16
 	MaxAuthTypes = 64   // distinct sets
+	MaxCodes     = 1000 // response codes
 	MaxParams    = 1000 // of one side and one place
 )
 
@@ -65,8 +71,10 @@ type Param struct {
 	Full     bool
 	HasRange bool // Min and Max hold numeric values, fractions cut
 	Min, Max int64
-	Unique   int64
-	Public   int64
+	// Unique is about how many distinct values there were, Public how many of these
+	// several callers sent; both are told by Sketch, if there is one.
+	Unique, Public int64
+	Sketch         Sketch // of requests, headers excepted; never of redacted values
 }
 
 // MaxValueBytes is the length of a value beyond which it is not kept: a parameter

@@ -15,9 +15,14 @@ func (e *Endpoint) Merge(o *Endpoint) {
 	e.Discovered = earliest(e.Discovered, o.Discovered)
 	e.LastSeen = max(e.LastSeen, o.LastSeen)
 	e.APIType = MaxAPIType(e.APIType, o.APIType)
-	e.AuthTypes = unionFunc(e.AuthTypes, o.AuthTypes, slices.Compare, MaxAuthTypes)
+	auth, codes := e.AuthTypes, e.ResponseCodes
+	e.AuthTypes = unionFunc(auth, o.AuthTypes, slices.Compare, MaxAuthTypes)
+	e.AuthSeen = mergeSeen(e.AuthTypes, auth, e.AuthSeen, o.AuthTypes, o.AuthSeen, slices.Compare)
 	e.AccessTypes = union(e.AccessTypes, o.AccessTypes, MaxOrigins)
-	e.ResponseCodes = union(e.ResponseCodes, o.ResponseCodes, 1000)
+	e.ResponseCodes = union(codes, o.ResponseCodes, MaxCodes)
+	e.CodeSeen = mergeSeen(e.ResponseCodes, codes, e.CodeSeen, o.ResponseCodes, o.CodeSeen, cmp.Compare)
+	e.Traffic = MergeTraffic(e.Traffic, o.Traffic)
+	e.Callers.Merge(o.Callers)
 	e.Origins = union(e.Origins, o.Origins, MaxOrigins)
 	e.mergeSources(o.Sources)
 	e.Description = max(e.Description, o.Description)
@@ -29,8 +34,7 @@ func (p *Param) Merge(o *Param) {
 	p.Count += o.Count
 	p.FirstSeen = earliest(p.FirstSeen, o.FirstSeen)
 	p.LastSeen = max(p.LastSeen, o.LastSeen)
-	p.Unique += o.Unique
-	p.Public += o.Public
+	p.mergeSketch(o)
 	switch {
 	case o.HasRange && p.HasRange:
 		p.Min, p.Max = min(p.Min, o.Min), max(p.Max, o.Max)
@@ -44,6 +48,54 @@ func (p *Param) Merge(o *Param) {
 	}
 	if p.Full {
 		p.Values = nil
+	}
+}
+
+func (p *Param) mergeSketch(o *Param) {
+	switch {
+	case len(p.Sketch) == 0 && len(o.Sketch) == 0:
+		p.Unique += o.Unique
+		p.Public += o.Public
+		return
+	case len(o.Sketch) > 0:
+		p.Sketch = p.Sketch.merge(o.Sketch)
+	}
+	p.Unique, p.Public = p.Sketch.Counts()
+}
+
+// mergeSeen gives when the members of all, the union of a and b, were first seen;
+// nil if nothing says it.
+func mergeSeen[T any](all, a []T, aSeen []int64, b []T, bSeen []int64, compare func(x, y T) int) []int64 {
+	if len(aSeen) != len(a) {
+		aSeen = nil
+	}
+	if len(bSeen) != len(b) {
+		bSeen = nil
+	}
+	if aSeen == nil && bSeen == nil {
+		return nil
+	}
+	if len(aSeen) == 0 || &a[0] != &all[0] { // all is a itself when b adds nothing
+		seen := make([]int64, len(all))
+		addSeen(seen, all, a, aSeen, compare)
+		aSeen = seen
+	}
+	addSeen(aSeen, all, b, bSeen, compare)
+	return aSeen
+}
+
+func addSeen[T any](seen []int64, all, part []T, partSeen []int64, compare func(x, y T) int) {
+	i := 0
+	for j := range partSeen {
+		for i < len(all) && compare(all[i], part[j]) < 0 {
+			i++
+		}
+		if i == len(all) {
+			return // beyond the bound
+		}
+		if compare(all[i], part[j]) == 0 {
+			seen[i] = earliest(seen[i], partSeen[j])
+		}
 	}
 }
 

@@ -27,6 +27,15 @@ func observation(r *rand.Rand) inventory.Endpoint {
 		Sources:       map[string]int64{fmt.Sprint("S", r.IntN(25)): at},
 		Origins:       []string{fmt.Sprint("http://h", r.IntN(30))},
 	}
+	e.CodeSeen, e.Callers = []int64{at}, inventory.CallerOf(uint32(r.IntN(3)))
+	if r.IntN(4) > 0 { // else of an old version
+		e.AuthSeen = []int64{at}
+	}
+	// Half a year of hours, and some hours that collide.
+	e.Traffic = []inventory.TrafficCount{{Start: 3600 * int64(r.IntN(180*24)), Status: 200 + r.IntN(2), Count: 1}}
+	if r.IntN(2) == 0 {
+		e.Traffic[0].Start = 3600 * int64(100*24+r.IntN(60))
+	}
 	seen := map[inventory.ParamKey]bool{}
 	for range r.IntN(12) {
 		p := inventory.Param{
@@ -51,6 +60,10 @@ func observation(r *rand.Rand) inventory.Endpoint {
 		} else {
 			p.Values = []string{fmt.Sprint("v", r.IntN(60))}
 		}
+		if r.IntN(2) == 0 {
+			p.Sketch = p.Sketch.Add(inventory.HashValue(fmt.Sprint("v", r.IntN(60))), inventory.CallerOf(uint32(r.IntN(3))))
+			p.Unique, p.Public = p.Sketch.Counts()
+		}
 		if !seen[p.ParamKey] {
 			seen[p.ParamKey] = true
 			e.Params = append(e.Params, p)
@@ -65,6 +78,10 @@ func clone(tb testing.TB, e *inventory.Endpoint) inventory.Endpoint {
 	tb.Helper()
 	c := inventory.Endpoint{EndpointKey: e.EndpointKey}
 	if err := inventory.ParseEndpoint(inventory.AppendEndpoint(nil, e), &c); err != nil {
+		tb.Fatal(err)
+	}
+	var err error
+	if c.Traffic, err = inventory.ParseTraffic(inventory.AppendTraffic(nil, e.Traffic)); err != nil {
 		tb.Fatal(err)
 	}
 	return c

@@ -7,8 +7,12 @@ import (
 	"slices"
 )
 
-// packVersion is the first byte of a packed endpoint.
-const packVersion = 1
+// The first byte of what is packed: facts have factsVersion since they say when
+// their members were first seen.
+const (
+	packVersion  = 1
+	factsVersion = 2
+)
 
 // ErrPacked says that bytes are not a packed endpoint.
 var ErrPacked = errors.New("inventory: not a packed endpoint")
@@ -21,6 +25,7 @@ const (
 	packFull
 	packRange
 	packUnique
+	packSketch
 	packBits = 1<<iota - 1
 )
 
@@ -33,15 +38,16 @@ func packTypes() []string {
 	}
 }
 
-// AppendEndpoint appends everything of e but its key: AppendFacts, then
-// AppendParams. What is packed is read by every later version.
+// AppendEndpoint appends everything of e but its key and its traffic:
+// AppendFacts, then AppendParams. What is packed is read by every later version.
 func AppendEndpoint(dst []byte, e *Endpoint) []byte {
 	return AppendParams(AppendFacts(dst, e), e)
 }
 
-// AppendFacts appends what listings show of e: all but its key and its params.
+// AppendFacts appends what listings show of e: all but its key, its params and
+// its traffic.
 func AppendFacts(dst []byte, e *Endpoint) []byte {
-	dst = append(dst, packVersion)
+	dst = append(dst, factsVersion)
 	dst = binary.AppendVarint(dst, e.Count)
 	dst = binary.AppendVarint(dst, e.Discovered)
 	dst = binary.AppendVarint(dst, e.LastSeen)
@@ -57,7 +63,22 @@ func AppendFacts(dst []byte, e *Endpoint) []byte {
 	}
 	dst = appendSources(dst, e.Sources)
 	dst = appendStrings(dst, e.Origins)
-	return appendString(dst, e.Description)
+	dst = appendString(dst, e.Description)
+	dst = appendSeen(dst, e.AuthSeen, len(e.AuthTypes), e.Discovered)
+	dst = appendSeen(dst, e.CodeSeen, len(e.ResponseCodes), e.Discovered)
+	return e.Callers.append(dst)
+}
+
+// appendSeen appends times of n members, or nothing but 0 if they are not known.
+func appendSeen(dst []byte, seen []int64, n int, from int64) []byte {
+	if len(seen) != n || n == 0 {
+		return append(dst, 0)
+	}
+	dst = append(dst, 1)
+	for _, t := range seen {
+		dst = binary.AppendVarint(dst, t-from)
+	}
+	return dst
 }
 
 func appendSources(dst []byte, sources map[string]int64) []byte {
@@ -109,7 +130,10 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 			dst = binary.AppendVarint(dst, p.Min)
 			dst = binary.AppendVarint(dst, p.Max)
 		}
-		if p.Unique != 0 || p.Public != 0 {
+		switch {
+		case len(p.Sketch) > 0:
+			dst = appendSketch(dst, p.Sketch)
+		case p.Unique != 0 || p.Public != 0:
 			dst = binary.AppendVarint(dst, p.Unique)
 			dst = binary.AppendVarint(dst, p.Public)
 		}
@@ -128,7 +152,8 @@ func (p *Param) packFlags() byte {
 		{p.Query, packQuery},
 		{p.Full, packFull},
 		{p.HasRange, packRange},
-		{p.Unique != 0 || p.Public != 0, packUnique},
+		{len(p.Sketch) == 0 && (p.Unique != 0 || p.Public != 0), packUnique},
+		{len(p.Sketch) > 0, packSketch},
 	} {
 		if f.on {
 			b |= f.bit
@@ -200,7 +225,8 @@ func (u *unpacker) end() error {
 }
 
 func (u *unpacker) facts(e *Endpoint) {
-	u.version()
+	v := u.octet()
+	u.bad = u.bad || v < packVersion || v > factsVersion
 	e.Count, e.Discovered, e.LastSeen = u.varint(), u.varint(), u.varint()
 	e.APIType = u.text()
 	e.AuthTypes = nil
@@ -228,6 +254,37 @@ func (u *unpacker) facts(e *Endpoint) {
 	}
 	e.Origins = u.texts()
 	e.Description = u.text()
+	e.AuthSeen, e.CodeSeen, e.Callers = nil, nil, Callers{}
+	if v == packVersion {
+		// What was known before times were kept is as old as the endpoint.
+		e.AuthSeen, e.CodeSeen = fillTimes(len(e.AuthTypes), e.Discovered), fillTimes(len(e.ResponseCodes), e.Discovered)
+		return
+	}
+	e.AuthSeen = u.seen(len(e.AuthTypes), e.Discovered)
+	e.CodeSeen = u.seen(len(e.ResponseCodes), e.Discovered)
+	e.Callers = u.callers()
+}
+
+func fillTimes(n int, at int64) []int64 {
+	if n == 0 {
+		return nil
+	}
+	return slices.Repeat([]int64{at}, n)
+}
+
+func (u *unpacker) seen(n int, from int64) []int64 {
+	switch known := u.octet(); {
+	case known > 1 || known == 1 && n == 0:
+		u.bad = true
+		return nil
+	case known == 0 || u.bad:
+		return nil
+	}
+	seen := make([]int64, n)
+	for i := range seen {
+		seen[i] = u.varint() + from
+	}
+	return seen
 }
 
 func (u *unpacker) params(e *Endpoint) {
@@ -252,7 +309,7 @@ func (u *unpacker) params(e *Endpoint) {
 		}
 		p := &e.Params[i]
 		flags := u.octet()
-		u.bad = u.bad || flags&^packBits != 0
+		u.bad = u.bad || flags&^packBits != 0 || flags&packUnique != 0 && flags&packSketch != 0
 		p.Header, p.URLParam, p.Query = flags&packHeader != 0, flags&packURLParam != 0, flags&packQuery != 0
 		p.Full, p.HasRange = flags&packFull != 0, flags&packRange != 0
 		p.ResponseCode = int(u.varint())
@@ -268,6 +325,10 @@ func (u *unpacker) params(e *Endpoint) {
 		}
 		if p.HasRange {
 			p.Min, p.Max = u.varint(), u.varint()
+		}
+		if flags&packSketch != 0 {
+			p.Sketch = u.sketch()
+			p.Unique, p.Public = p.Sketch.Counts()
 		}
 		if flags&packUnique != 0 {
 			p.Unique, p.Public = u.varint(), u.varint()

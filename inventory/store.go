@@ -9,12 +9,28 @@ import (
 // ErrNoFreeID says that a collection finds no free id; it is a fault.Conflict.
 var ErrNoFreeID = fault.New(fault.Conflict, "there is no free collection id")
 
+// NotFound reports whether an error of a store says that what was named does not
+// exist, Conflict that it exists already or was changed meanwhile.
+func NotFound(err error) bool {
+	k, _ := fault.Of(err)
+	return err != nil && k == fault.NotFound
+}
+
+// Conflict is described at NotFound.
+func Conflict(err error) bool {
+	k, _ := fault.Of(err)
+	return err != nil && k == fault.Conflict
+}
+
 // Stores gives the store of each account, and takes what was learned for all of
 // them at once. It is safe for concurrent use.
 type Stores interface {
 	// Account returns the store of an account.
 	Account(id int32) Store
+	// Full returns all of an account.
+	Full(id int32) FullStore
 	Learning
+	Maintenance
 }
 
 // Learning is the learner's side of a store.
@@ -28,7 +44,13 @@ type Learning interface {
 	// DroppedNoCollection. It may be called by one goroutine at a time, and does
 	// not keep u or change it.
 	Apply(ctx context.Context, u *Update) error
+	// MergeDue returns the collections that an update made due, in which look-alike
+	// URLs were not looked for since: PutTemplateState settles it.
+	MergeDue(ctx context.Context) ([]CollectionKey, error)
 }
+
+// A CollectionKey names a collection of an account.
+type CollectionKey struct{ Account, ID int32 }
 
 // A Mark names a run of records whose sequence only rises.
 type Mark struct {
@@ -41,6 +63,11 @@ type Mark struct {
 type Update struct {
 	Accounts map[int32]*AccountUpdate
 	Marks    map[Mark]int64
+	// Reshaped, unless nil, is called by Apply for each endpoint that is new or got
+	// parameters, types, statuses or ways to authenticate that it did not have,
+	// also if Apply fails in the end. Its answer says that the collection is due:
+	// see Learning.MergeDue.
+	Reshaped func(account int32, k EndpointKey) (due bool)
 }
 
 // DroppedNoCollection is the rule in AccountUpdate.Dropped of records whose
@@ -49,9 +76,14 @@ const DroppedNoCollection = "collection-deleted"
 
 // An AccountUpdate is the part of an Update that belongs to one account.
 type AccountUpdate struct {
-	Endpoints []Endpoint       // observations, each key once
-	Samples   []Sample         // oldest first, each of an endpoint in Endpoints
-	Dropped   map[string]int64 // records that filters dropped, by rule
+	Endpoints []Endpoint        // observations, each key once
+	Samples   []Sample          // oldest first, each of an endpoint in Endpoints
+	Dropped   map[string]int64  // records that filters dropped, by rule
+	Sensitive []SensitiveSample // oldest first, each of an endpoint in Endpoints
+	Drops     []Drop            // counts to add, each rule and host once
+	// Redacted are the collections of which values and samples are redacted already.
+	// Those of others that have Redact meanwhile are not stored.
+	Redacted []int32
 }
 
 // A Store is the data of one account. Errors of kind fault.NotFound say that
@@ -60,7 +92,7 @@ type Store interface {
 	CollectionStore
 	EndpointStore
 	SampleStore
-	// Dropped returns how many records filters dropped, by rule.
+	// Dropped returns how many records were dropped, by rule.
 	Dropped(ctx context.Context) (map[string]int64, error)
 }
 

@@ -22,6 +22,7 @@ import (
 	"harken/internal/obs"
 	"harken/internal/store/sqlite"
 	"harken/internal/wire"
+	"harken/inventory"
 )
 
 // shutdownGrace is how long requests in flight have at the end.
@@ -72,7 +73,7 @@ func (c *control) open(ctx context.Context, o *options) error {
 	if err := c.openStore(ctx, o); err != nil {
 		return err
 	}
-	if err := c.openLearner(o); err != nil {
+	if err := c.openLearner(ctx, o); err != nil {
 		return err
 	}
 	if o.proxy != "" {
@@ -153,11 +154,14 @@ func (c *control) openStore(ctx context.Context, o *options) error {
 	return nil
 }
 
-func (c *control) openLearner(o *options) error {
+func (c *control) openLearner(ctx context.Context, o *options) error {
 	var src ingest.Source
 	var err error
 	if o.source == "log:" {
 		if c.reader, err = c.log.Reader("learner"); err != nil {
+			return err
+		}
+		if err := c.rewind(ctx); err != nil {
 			return err
 		}
 		src = c.reader
@@ -175,6 +179,26 @@ func (c *control) openLearner(o *options) error {
 	return err
 }
 
+// rewind has the learner read again what it acknowledged and the store has not: a
+// power loss may take the last commits of the store, or someone its file.
+func (c *control) rewind(ctx context.Context) error {
+	marks, err := c.store.Marks(ctx)
+	if err != nil {
+		return err
+	}
+	stored := c.log.Stats().First - 1 // what the log has no longer cannot be read again
+	for _, id := range c.log.IDs() {
+		stored = max(stored, marks[inventory.Mark{Log: id, Partition: "0"}])
+	}
+	if acked := c.reader.Acked(); stored < acked {
+		if _, err := c.reader.Rewind(stored); err != nil {
+			return err
+		}
+		c.deps.Log.Warn("the store is behind the log, learning again", "records", acked-stored)
+	}
+	return nil
+}
+
 func (c *control) openAPI(o *options, sink ingest.Sink) error {
 	ops := obs.Handler(obs.HandlerConfig{Registry: c.deps.Registry, Health: c.health, Log: c.deps.Log})
 	cfg := admin.Config{
@@ -182,6 +206,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
+	cfg.Learner = reloader{c.learner}
 	if c.forward != nil {
 		cfg.CAPage, cfg.Proxy = c.forward.InstallPage(), wire.Reach(c.forward.Addr)
 	}
@@ -192,6 +217,13 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 	c.api, err = admin.New(cfg)
 	return err
 }
+
+// A reloader has the learner follow what people change.
+type reloader struct{ learner *learn.Learner }
+
+// Reload implements admin.Learner. The learner reads all accounts again: changes
+// by people are rare, and reading is cheap.
+func (r reloader) Reload(ctx context.Context, _ int32) error { return r.learner.Settle(ctx) }
 
 // learned waits until the learner has stored all that the log holds now.
 func (c *control) learned(ctx context.Context) error {

@@ -29,6 +29,8 @@ type aggregate struct {
 type accountPart struct {
 	endpoints map[inventory.EndpointKey]*endpoint
 	dropped   map[string]int64
+	drops     map[dropKey]*drop
+	redacted  map[int32]bool // whether what was learned of a collection is all redacted
 }
 
 func newAggregate() *aggregate {
@@ -47,7 +49,9 @@ func (a *aggregate) work() int { return a.endpoints + a.samples + int(a.sampled>
 func (a *aggregate) account(id int32) *accountPart {
 	p := a.accounts[id]
 	if p == nil {
-		p = &accountPart{endpoints: map[inventory.EndpointKey]*endpoint{}, dropped: map[string]int64{}}
+		p = &accountPart{
+			endpoints: map[inventory.EndpointKey]*endpoint{}, dropped: map[string]int64{}, drops: map[dropKey]*drop{}, redacted: map[int32]bool{},
+		}
 		a.accounts[id] = p
 	}
 	return p
@@ -59,14 +63,25 @@ type endpoint struct {
 	count       int64
 	first, last int64
 	apiType     string
-	auth        []authSet
+	auth        []seenAuth
 	codes       []int
+	codeSeen    []int64 // by the index in codes
+	access      []string
+	traffic     []inventory.TrafficCount // sorted
+	callers     inventory.Callers
 	sources     []seen
 	origins     []string
 	params      map[paramKey]*param
 	order       []*param // as the last records had them, at most maxOrder
 	ring        [inventory.MaxSamples]inventory.Sample
 	sampled     int // samples that were ever put into ring
+	sensitive   []sensitive
+}
+
+// A sensitive is a sample of sensitive parameters.
+type sensitive struct {
+	inventory.Sample
+	of []*typed
 }
 
 // seen is a source and when it was seen last.
@@ -102,7 +117,13 @@ type knownValue struct {
 
 // A typed is a param of one type: what becomes an inventory.Param.
 type typed struct {
+	key         *paramKey
 	name        datatype.Name
+	sensitive   bool // samples of it are kept
+	redacted    bool // its values are not
+	kept        int  // samples; see keepSensitive
+	sketched    bool // the place has a sketch
+	sketch      inventory.Sketch
 	count       int64
 	first, last int64
 	values      []string // distinct, in the order in which they came
@@ -168,7 +189,14 @@ func (a *aggregate) update() *inventory.Update {
 		for _, e := range part.endpoints {
 			au.Endpoints = append(au.Endpoints, e.observation())
 			au.Samples = e.appendSamples(au.Samples)
+			au.Sensitive = e.appendSensitive(au.Sensitive)
 		}
+		for c, all := range part.redacted {
+			if all {
+				au.Redacted = append(au.Redacted, c)
+			}
+		}
+		au.Drops = part.allDrops()
 		// In the order of the index, which is the cheapest to write.
 		slices.SortFunc(au.Endpoints, func(x, y inventory.Endpoint) int { return x.Compare(y.EndpointKey) })
 		u.Accounts[id] = au
@@ -187,15 +215,13 @@ func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
 func (e *endpoint) observation() inventory.Endpoint {
 	o := inventory.Endpoint{
 		EndpointKey: e.key, Count: e.count, Discovered: e.first, LastSeen: e.last, APIType: e.apiType,
-		ResponseCodes: e.codes, Origins: e.origins, Sources: make(map[string]int64, len(e.sources)),
+		ResponseCodes: e.codes, CodeSeen: e.codeSeen, Origins: e.origins, Sources: make(map[string]int64, len(e.sources)),
+		AccessTypes: e.access, Traffic: e.traffic, Callers: e.callers,
 	}
 	for _, s := range e.sources {
 		o.Sources[s.source] = s.at
 	}
-	for _, s := range e.auth {
-		o.AuthTypes = append(o.AuthTypes, s.names())
-	}
-	slices.SortFunc(o.AuthTypes, slices.Compare)
+	e.observeAuth(&o)
 	n := 0
 	for _, p := range e.params {
 		n += len(p.types)
@@ -210,16 +236,34 @@ func (e *endpoint) observation() inventory.Endpoint {
 	return o
 }
 
+// observeAuth gives the sets in order. Two of them may have the same names.
+func (e *endpoint) observeAuth(o *inventory.Endpoint) {
+	slices.SortFunc(e.auth, func(x, y seenAuth) int { return slices.Compare(x.names(), y.names()) })
+	for _, s := range e.auth {
+		names := s.names()
+		if n := len(o.AuthTypes); n > 0 && slices.Equal(o.AuthTypes[n-1], names) {
+			o.AuthSeen[n-1] = min(o.AuthSeen[n-1], s.first)
+			continue
+		}
+		o.AuthTypes, o.AuthSeen = append(o.AuthTypes, names), append(o.AuthSeen, s.first)
+	}
+}
+
+// paramKey is the key of t as the inventory has it.
+func (t *typed) paramKey(k *paramKey) inventory.ParamKey {
+	return inventory.ParamKey{
+		ResponseCode: k.status, Name: k.name, Type: t.name,
+		Header: k.place == extract.RequestHeader || k.place == extract.ResponseHeader,
+		Query:  k.place == extract.Query, URLParam: k.place == extract.URLParam,
+	}
+}
+
 func (t *typed) param(k *paramKey) inventory.Param {
 	p := inventory.Param{
-		ParamKey: inventory.ParamKey{
-			ResponseCode: k.status, Name: k.name, Type: t.name,
-			Header: k.place == extract.RequestHeader || k.place == extract.ResponseHeader,
-			Query:  k.place == extract.Query, URLParam: k.place == extract.URLParam,
-		},
-		Count: t.count, FirstSeen: t.first, LastSeen: t.last, Full: t.full,
-		HasRange: t.hasRange, Min: t.min, Max: t.max,
+		ParamKey: t.paramKey(k), Count: t.count, FirstSeen: t.first, LastSeen: t.last, Full: t.full,
+		HasRange: t.hasRange, Min: t.min, Max: t.max, Sketch: t.sketch,
 	}
+	p.Unique, p.Public = t.sketch.Counts()
 	if !t.full {
 		slices.Sort(t.values)
 		p.Values = t.values
@@ -242,6 +286,9 @@ func (b *buffers) take(a *aggregate) {
 		for _, e := range part.endpoints {
 			for i := range e.ring {
 				b.put(e.ring[i].Data)
+			}
+			for i := range e.sensitive {
+				b.put(e.sensitive[i].Data)
 			}
 		}
 	}

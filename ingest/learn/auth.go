@@ -5,14 +5,27 @@ import (
 	"strings"
 
 	"harken/har"
+	"harken/inventory"
 	"harken/inventory/datatype"
 )
 
 // An authSet is the set of ways in which one request proved who it is from.
-type authSet uint16
+type authSet struct {
+	ways   authWays
+	custom string // the name of a way that a person defined
+}
+
+// seenAuth is a set and when it was seen first.
+type seenAuth struct {
+	authSet
+	first int64
+}
+
+// authWays are the built-in ways, as bits.
+type authWays uint16
 
 const (
-	authAPIKey authSet = 1 << iota
+	authAPIKey authWays = 1 << iota
 	authHeader
 	authBasic
 	authBearer
@@ -23,15 +36,19 @@ const (
 
 // names gives the published names, sorted.
 func (s authSet) names() []string {
-	if s == 0 {
+	if s == (authSet{}) {
 		return []string{"UNAUTHENTICATED"}
 	}
 	var names []string
+	if s.custom != "" {
+		names = append(names, s.custom)
+	}
 	for i, n := range [...]string{"API_KEY", "AUTHORIZATION_HEADER", "BASIC", "BEARER", "JWT", "MTLS", "SESSION_TOKEN"} {
-		if s&(1<<i) != 0 {
+		if s.ways&(1<<i) != 0 && n != s.custom {
 			names = append(names, n)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -45,41 +62,95 @@ const (
 	nameSession
 	nameIgnored
 	nameCookie
+	nameForwarded
 )
 
 // An authDetector finds how requests authenticate. It remembers what names say.
 type authDetector struct {
-	classes map[string]nameClass
+	classes   map[string]nameClass
+	forwarded []string // values of the headers that tell the addresses of clients
+	caller    inventory.Callers
+	rank      nameClass // of the header that told caller
+}
+
+// sawCaller takes the credentials of a request for who sent it: of the header
+// that says most, the first.
+func (d *authDetector) sawCaller(c nameClass, value string) {
+	for _, rank := range [...]nameClass{nameAuthorization, nameAPIKey, nameClientCert, nameSession, nameCookie} {
+		switch {
+		case d.rank == rank:
+			return
+		case c&rank != 0 && value != "":
+			d.rank, d.caller = rank, inventory.CallerOf(inventory.HashValue(value))
+			return
+		}
+	}
 }
 
 // maxClasses bounds the names that are remembered.
 const maxClasses = 4096
 
-// add puts the set of a request into sets, which are distinct.
-func (d *authDetector) add(sets []authSet, e *har.Entry) []authSet {
-	s := d.find(e)
-	if slices.Contains(sets, s) {
-		return sets
+// addAuth puts a set that was seen at a time into sets, which are distinct.
+func addAuth(sets []seenAuth, s authSet, at int64) []seenAuth {
+	for i := range sets {
+		if sets[i].authSet == s {
+			sets[i].first = min(sets[i].first, at)
+			return sets
+		}
 	}
-	return append(sets, s)
+	return append(sets, seenAuth{s, at})
 }
 
-func (d *authDetector) find(e *har.Entry) authSet {
-	var s authSet
+// custom finds the way that a person defined.
+func custom(ways *datatype.AuthTypes, collection int32, e *har.Entry) string {
+	var body []byte
+	if p := e.Request.PostData; p != nil {
+		body = p.Body
+	}
+	return ways.Match(collection, func(name string) bool { return hasHeaderOrCookie(e, name) }, body)
+}
+
+func hasHeaderOrCookie(e *har.Entry, name string) bool {
+	for i := range e.Request.Headers {
+		h := &e.Request.Headers[i]
+		if strings.EqualFold(h.Name, name) {
+			return true
+		}
+		if !strings.EqualFold(h.Name, "cookie") {
+			continue
+		}
+		for pair := range strings.SplitSeq(h.Value, ";") {
+			if key, _, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.EqualFold(key, name) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(e.Request.Cookies, func(c har.Cookie) bool { return strings.EqualFold(c.Name, name) })
+}
+
+func (d *authDetector) find(e *har.Entry) authWays {
+	var s authWays
+	d.forwarded, d.rank, d.caller = d.forwarded[:0], 0, inventory.Callers{}
 	cookieJWT, headerJWT, cookies := false, false, false
 	for i := range e.Request.Headers {
 		h := &e.Request.Headers[i]
 		c := d.class(h.Name)
-		switch {
-		case c&nameIgnored != 0:
+		if c&nameIgnored != 0 {
 			continue
-		case c&nameCookie != 0:
+		}
+		if c&^nameForwarded != 0 {
+			d.sawCaller(c, h.Value)
+		}
+		if c&nameCookie != 0 {
 			cookies = true
 			for pair := range strings.SplitSeq(h.Value, ";") {
 				name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 				s |= d.cookie(name, value, &cookieJWT)
 			}
 			continue
+		}
+		if c&nameForwarded != 0 {
+			d.forwarded = append(d.forwarded, h.Value)
 		}
 		scheme := credentials(h.Value)
 		s |= scheme
@@ -110,7 +181,7 @@ func (d *authDetector) find(e *har.Entry) authSet {
 	return s
 }
 
-func (d *authDetector) cookie(name, value string, jwt *bool) authSet {
+func (d *authDetector) cookie(name, value string, jwt *bool) authWays {
 	s := credentials(value)
 	*jwt = *jwt || isJWT(value)
 	if d.class(name)&nameSession != 0 {
@@ -120,7 +191,7 @@ func (d *authDetector) cookie(name, value string, jwt *bool) authSet {
 }
 
 // credentials recognizes "Bearer x" and "Basic x" in any header.
-func credentials(value string) authSet {
+func credentials(value string) authWays {
 	if len(value) < 7 || value[0]|0x20 != 'b' {
 		return 0
 	}
@@ -170,6 +241,8 @@ func classify(name string) nameClass {
 		return nameCookie
 	case name == "authorization" || name == "auth":
 		c |= nameAuthorization
+	case inventory.Forwarded(name):
+		c |= nameForwarded
 	}
 	bare := strings.NewReplacer("_", "", "-", "").Replace(name)
 	if strings.Contains(bare, "apikey") || strings.Contains(bare, "passkey") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,10 @@ type collection struct {
 	set   *pathtmpl.Set // its endpoints; nil until needed
 	bytes int64         // of set, as counted in accounts.bytes
 	used  uint64        // for eviction
+
+	stateVersion int64     // of the template state that set was made from
+	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
+	merging      bool      // the store is at it
 }
 
 // accounts remembers collections, and the paths of those in use.
@@ -47,6 +52,7 @@ type accounts struct {
 	stores inventory.Stores
 	now    func() time.Time
 	limit  int64 // for all sets
+	log    *slog.Logger
 
 	byHost map[hostKey]*collection
 	byID   map[idKey]*collection
@@ -63,8 +69,8 @@ type idKey struct {
 	account, id int32
 }
 
-func newAccounts(stores inventory.Stores, now func() time.Time, limit int64) accounts {
-	a := accounts{stores: stores, now: now, limit: limit}
+func newAccounts(stores inventory.Stores, now func() time.Time, limit int64, log *slog.Logger) accounts {
+	a := accounts{stores: stores, now: now, limit: limit, log: log}
 	a.forget()
 	return a
 }
@@ -77,17 +83,23 @@ func (a *accounts) forget() {
 // collectionOf returns the collection of a record: of its host if it is live
 // traffic to a named host, else the one that the record names. It waits for the
 // store; nil if ctx ended.
-func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, scheme, authority string) *collection {
+func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, cfg *accountConfig, scheme, authority string) *collection {
 	id := r.Collection
 	host := ""
 	if hostMode(r.Source) {
-		raw := hostOf(e, authority)
+		raw := cfg.filter.MapHost(e)
+		if raw == "" {
+			raw = hostOf(e, authority)
+		}
 		if raw == "" {
 			raw = r.Host
 		}
 		var ip bool
 		if host, ip = normalizeHost(raw, scheme); ip {
 			id = 0
+			if cfg.settings.SplitIPHosts {
+				host = ipHost(raw, scheme)
+			}
 		}
 	}
 	now := l.cfg.Now()
@@ -144,11 +156,13 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 
 // resolve returns the URL under which a request is known in its collection, and
 // whether it is a template; not ok if ctx ended.
-func (l *Learner) resolve(ctx context.Context, c *collection, e *har.Entry) (url string, template, ok bool) {
+func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string) (url string, template, ok bool) {
 	a := &l.accounts
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		err := a.loadSet(ctx, c)
+		err := a.loadSet(ctx, c, cfg)
 		if err == nil {
+			// A set is read again without what passes knew of it.
+			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
 			break
 		}
 		l.metrics.storeErrors.Inc()
@@ -159,17 +173,40 @@ func (l *Learner) resolve(ctx context.Context, c *collection, e *har.Entry) (url
 	}
 	a.clock++
 	c.used = a.clock
-	url, template, isNew := c.set.Resolve(e.Request.Method, pathtmpl.Normalize(e.Request.URL))
+	url, template, isNew := c.set.Resolve(method, pathtmpl.Normalize(raw))
 	if isNew {
 		a.account(c)
 	}
 	return url, template, true
 }
 
-func (a *accounts) loadSet(ctx context.Context, c *collection) error {
-	set := pathtmpl.NewSet(pathtmpl.Options{Semantic: semantic, MaxBytes: max(a.limit/2, 1<<20)})
-	err := a.stores.Account(c.account).Keys(ctx, c.id, func(k inventory.EndpointKey) error {
-		set.Add(k.Method, k.URL)
+func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
+	opt := pathtmpl.Options{
+		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), NoExamples: c.redact || cfg.settings.RedactPayload,
+		MaxBytes: max(a.limit/2, 1<<20),
+	}
+	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	set := pathtmpl.NewSet(opt)
+	if len(state.Data) > 0 {
+		if set, err = pathtmpl.ParseState(state.Data, opt); err != nil {
+			// It is evidence, not inventory: learning goes on, and writes it anew.
+			a.log.Error("template state cannot be read, blocks are lost", "account", c.account, "collection", c.id, "err", err)
+			set = pathtmpl.NewSet(opt)
+		}
+	}
+	c.stateVersion = state.Version
+	// A template that a person split is not one again because its row is still there.
+	blocked := map[pathtmpl.Blocked]bool{}
+	for _, b := range set.Blocked() {
+		blocked[b] = true
+	}
+	err = a.stores.Account(c.account).Keys(ctx, c.id, func(k inventory.EndpointKey) error {
+		if !blocked[pathtmpl.Blocked{Method: k.Method, Template: k.URL}] {
+			set.Add(k.Method, k.URL)
+		}
 		return nil
 	})
 	if err != nil {
@@ -194,7 +231,7 @@ func (a *accounts) account(c *collection) {
 	}
 	var all []*collection
 	for _, o := range a.byID {
-		if o.set != nil && o != c {
+		if o.set != nil && o != c && !o.merging {
 			all = append(all, o)
 		}
 	}
@@ -204,17 +241,19 @@ func (a *accounts) account(c *collection) {
 			return
 		}
 		a.bytes -= o.bytes
-		o.set, o.bytes = nil, 0
+		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
 	}
 }
 
-// semantic reports whether a path segment has a type of its own.
-func semantic(segment string) bool {
-	switch datatype.OfText(segment) {
-	case datatype.Generic, datatype.Other:
-		return false
+// semantic gives the test whether a path segment has a type of its own.
+func semantic(d *datatype.Detector) func(segment string) bool {
+	return func(segment string) bool {
+		switch d.Text("", segment) {
+		case datatype.Generic, datatype.Other:
+			return false
+		}
+		return true
 	}
-	return true
 }
 
 // hostMode reports whether records of a source belong to the collection of their
@@ -271,6 +310,24 @@ func normalizeHost(host, scheme string) (name string, ip bool) {
 		return "", false
 	}
 	return host, false
+}
+
+// ipHost is the name of the collection of an address, with its port unless that
+// is the default one.
+func ipHost(host, scheme string) string {
+	host = strings.TrimSpace(strings.ToLower(host))
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err == nil {
+		return a.Unmap().String()
+	}
+	ap, err := netip.ParseAddrPort(host)
+	if err != nil {
+		return ""
+	}
+	if p := ap.Port(); p == 80 && scheme != "https" || p == 443 && scheme != "http" {
+		return ap.Addr().Unmap().String()
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
 }
 
 // isIP reports whether a host, with or without a port, is an address.

@@ -267,6 +267,12 @@ func newMemory() *memory {
 
 func (m *memory) Account(int32) inventory.Store { return &memoryAccount{m: m} }
 
+func (m *memory) Full(int32) inventory.FullStore { return &memoryAccount{m: m} }
+
+func (m *memory) Compact(context.Context, int64) error { return nil }
+
+func (m *memory) MergeDue(context.Context) ([]inventory.CollectionKey, error) { return nil, nil }
+
 func (m *memory) Marks(context.Context) (map[inventory.Mark]int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -304,9 +310,33 @@ func (m *memory) total() (n int64) {
 }
 
 type memoryAccount struct {
-	inventory.Store
+	inventory.FullStore
 	m *memory
 }
+
+func (a *memoryAccount) ConfigVersion(context.Context) (int64, error) { return 1, nil }
+
+func (a *memoryAccount) Settings(context.Context) (inventory.Settings, error) {
+	return inventory.Settings{}, nil
+}
+
+func (a *memoryAccount) Definitions(context.Context, string) ([]inventory.Definition, error) {
+	return nil, nil
+}
+
+func (a *memoryAccount) SensitiveOverrides(context.Context, []int32) ([]inventory.SensitiveOverride, error) {
+	return nil, nil
+}
+
+func (a *memoryAccount) TemplateState(context.Context, int32) (inventory.TemplateState, error) {
+	return inventory.TemplateState{}, nil
+}
+
+func (a *memoryAccount) PutTemplateState(_ context.Context, _ int32, s inventory.TemplateState) (int64, error) {
+	return s.Version, nil
+}
+
+func (a *memoryAccount) Absorb(context.Context, inventory.Absorption) error { return nil }
 
 func (a *memoryAccount) HostCollection(_ context.Context, host string, _ int64) (inventory.Collection, error) {
 	a.m.mu.Lock()

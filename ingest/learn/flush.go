@@ -30,7 +30,10 @@ const (
 type landing struct {
 	from *aggregate
 	took time.Duration // of the transaction
-	err  error         // the grace after the end was over
+	jobs []*mergeJob
+	// Endpoints that may become part of a template and whose parameters changed.
+	reshaped []accountKey
+	err      error // the grace after the end was over
 }
 
 // fly starts to store the aggregate, and a new one.
@@ -38,7 +41,9 @@ func (l *Learner) fly(ctx context.Context) {
 	a := l.now
 	l.now = newAggregate()
 	l.flying = true
-	go func() { l.landed <- l.flush(ctx, a) }() // drain waits for it
+	jobs := l.aboard
+	l.aboard = nil
+	go func() { l.landed <- l.flush(ctx, a, jobs) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
@@ -47,6 +52,8 @@ func (l *Learner) land(r *landing) {
 	if r.err == nil {
 		l.adapt(r)
 	}
+	l.merged(r.jobs)
+	l.touch(r.reshaped)
 	l.pool.take(r.from)
 }
 
@@ -60,13 +67,20 @@ func (l *Learner) adapt(r *landing) {
 	}
 }
 
-// flush stores an aggregate and acknowledges its batches.
-func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
+// flush stores an aggregate and acknowledges its batches, then merges paths.
+func (l *Learner) flush(ctx context.Context, a *aggregate, jobs []*mergeJob) *landing {
 	start := time.Now()
+	out := &landing{from: a, jobs: jobs}
 	u := a.update()
-	took, err := l.apply(ctx, u)
-	if err != nil {
-		return &landing{from: a, err: err}
+	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
+		if !mergeable(k) {
+			return false
+		}
+		out.reshaped = append(out.reshaped, accountKey{account, k})
+		return true
+	}
+	if out.took, out.err = l.apply(ctx, u); out.err != nil {
+		return out
 	}
 	l.metrics.flush.Observe(time.Since(start).Seconds())
 	l.mu.Lock()
@@ -82,7 +96,8 @@ func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
 			l.log.Warn("batch not acknowledged", "partition", partition, "err", err)
 		}
 	}
-	return &landing{from: a, took: took}
+	out.err = l.absorb(ctx, jobs, out.reshaped)
+	return out
 }
 
 // apply tries until the store takes the update. After an error it asks the store
@@ -149,10 +164,26 @@ func (l *Learner) drain(ctx context.Context) error {
 			return r.err
 		}
 	}
-	if !l.now.waiting() {
-		return nil
+	if l.now.waiting() {
+		if err := l.flyAndLand(ctx); err != nil {
+			return err
+		}
 	}
-	r := l.flush(ctx, l.now)
+	for len(l.dirty) > 0 && ctx.Err() == nil {
+		if l.aboard = l.mergePass(ctx, true); len(l.aboard) == 0 {
+			break
+		}
+		if err := l.flyAndLand(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Learner) flyAndLand(ctx context.Context) error {
+	l.fly(ctx)
+	r := <-l.landed
+	l.land(r)
 	return r.err
 }
 

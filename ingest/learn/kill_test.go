@@ -25,7 +25,6 @@ import (
 const (
 	killDir     = "HARKEN_TEST_KILL_DIR" // set: this process is the learner to be killed
 	killRecords = 4000
-	killTimes   = 20
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +53,11 @@ func (s *cursorSource) Next(ctx context.Context) (ingest.Batch, error) {
 	b := ingest.Batch{Partition: "p"}
 	for range 40 {
 		s.at++
-		x := random(rand.New(rand.NewPCG(uint64(s.at), 5)), 1)[0]
+		r := rand.New(rand.NewPCG(uint64(s.at), 5))
+		x := random(r, 1)[0]
+		if r.IntN(2) == 0 { // look-alikes, a few hundred of them
+			x = vendor(opaque(r.IntN(300)), `{"mail":"jo@example.com","n":[1]}`)
+		}
 		b.Records = append(b.Records, x.record(s.at))
 	}
 	end := s.at
@@ -85,7 +88,7 @@ func victim(dir string) error {
 			return err
 		}
 	}
-	l, err := learn.New(learn.Config{Source: src, Stores: db, FlushRecords: 70})
+	l, err := learn.New(learn.Config{Source: src, Stores: db, FlushRecords: 70, MergeEvery: 8 * time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -94,21 +97,41 @@ func victim(dir string) error {
 	if err := l.WaitFor(ctx, mark, killRecords); err != nil {
 		return err
 	}
+	for due := []inventory.CollectionKey{{}}; len(due) > 0; {
+		if due, err = db.MergeDue(ctx); err != nil {
+			return err
+		}
+	}
 	cancel()
 	return errors.Join(<-done, db.Close())
 }
 
-// TestKill kills a learner twenty times at random moments: what is learned in
-// the end is what an undisturbed one learns.
+// opaque makes a name that is no word and no number.
+func opaque(n int) string {
+	const letters = "bcdfghjklmnpqrstvwxz"
+	return string([]byte{letters[n%20], letters[n/20%20], 'q', letters[n/400%20], 'z', 'x'})
+}
+
+// killTimes is how often a learner is killed; less where everything is slower.
+func killTimes() int64 {
+	if raceEnabled {
+		return 15
+	}
+	return 100
+}
+
+// TestKill kills a learner at random moments of flush and merge: what is learned
+// in the end is what an undisturbed one learns.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
 	want := killed(t, nil)
+	killTimes := killTimes()
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	var at []int64
-	for i := range int64(killTimes) {
-		at = append(at, i*killRecords/killTimes+r.Int64N(killRecords/killTimes-100))
+	for i := range killTimes {
+		at = append(at, i*(killRecords-40)/killTimes+r.Int64N(killRecords/killTimes))
 	}
 	if d := cmp.Diff(want, killed(t, at)); d != "" {
 		t.Errorf("killed at %v, another inventory (-undisturbed +killed):\n%s", at, d)
@@ -117,7 +140,7 @@ func TestKill(t *testing.T) {
 
 // killed learns in processes that are killed a moment after the numbers of at
 // were acknowledged, and in a last one that is not; it returns what is stored.
-func killed(t *testing.T, at []int64) []inventory.Endpoint {
+func killed(t *testing.T, at []int64) []whole {
 	t.Helper()
 	dir := t.TempDir()
 	for i := 0; i <= len(at); i++ {
@@ -164,5 +187,5 @@ func killed(t *testing.T, at []int64) []inventory.Endpoint {
 	if err != nil || marks[mark] != killRecords {
 		t.Errorf("marks = %v, %v; want %d", marks, err, killRecords)
 	}
-	return inventoryOf(t, db, inventory.DefaultAccount)
+	return wholeOf(t, db)
 }

@@ -6,6 +6,7 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ const (
 	DefaultFlushEvery   = 500 * time.Millisecond
 	DefaultFlushRecords = 8192
 	DefaultCacheBytes   = 64 << 20
+	DefaultReloadEvery  = 2 * time.Second
+	DefaultMergeEvery   = 3 * time.Second
+	DefaultCompactEvery = time.Hour
 )
 
 // finalFlush is how long the last flush may take after the context is done.
@@ -50,9 +54,15 @@ type Config struct {
 	FlushEvery   time.Duration
 	FlushRecords int
 
-	// Redact turns a record of a redacted collection into the sample to keep.
-	// Nil keeps no samples of such collections.
-	Redact func(r *ingest.Record) ([]byte, error)
+	// ReloadEvery is how long settings are believed, 10 s at most; zero is
+	// DefaultReloadEvery. See Reload.
+	ReloadEvery time.Duration
+	// MergeEvery is how long after an update with new static URLs look-alikes are
+	// looked for, 10 s at most; zero is DefaultMergeEvery.
+	MergeEvery time.Duration
+	// CompactEvery is how often the store is asked to remove what the settings keep
+	// no longer; zero is DefaultCompactEvery.
+	CompactEvery time.Duration
 }
 
 // A Learner learns from one source until its context is done.
@@ -71,12 +81,17 @@ type Learner struct {
 	budget   int           // the work that one update may make; see adapt
 	pool     buffers
 	panics   int
+	configs  map[int32]*accountConfig
+	dirty    []*collection             // those with mergeAt
+	left     []inventory.CollectionKey // due since before Run
+	aboard   []*mergeJob               // of the update on its way
 
 	mu      sync.Mutex
 	stored  map[inventory.Mark]int64
 	waiters map[*waiter]struct{}
 	poke    chan struct{} // a waiter came
 	stale   chan struct{} // Forget was called
+	settle  chan chan struct{}
 }
 
 // New checks the configuration and makes a Learner.
@@ -90,39 +105,83 @@ func New(cfg Config) (*Learner, error) {
 		return nil, fmt.Errorf("learn: flush every %s: want at most 5s", cfg.FlushEvery)
 	case cfg.FlushRecords < 0:
 		return nil, fmt.Errorf("learn: flush after %d records: want a positive number", cfg.FlushRecords)
+	case cfg.ReloadEvery < 0 || cfg.ReloadEvery > 10*time.Second:
+		return nil, fmt.Errorf("learn: reload every %s: want at most 10s", cfg.ReloadEvery)
+	case cfg.MergeEvery < 0 || cfg.MergeEvery > 10*time.Second:
+		return nil, fmt.Errorf("learn: merge every %s: want at most 10s", cfg.MergeEvery)
+	case cfg.CompactEvery < 0:
+		return nil, fmt.Errorf("learn: compact every %s: want a positive time", cfg.CompactEvery)
 	case cfg.CacheBytes < 0:
 		return nil, fmt.Errorf("learn: cache of %d bytes: want a positive number", cfg.CacheBytes)
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.FlushEvery == 0 {
-		cfg.FlushEvery = DefaultFlushEvery
-	}
-	if cfg.FlushRecords == 0 {
-		cfg.FlushRecords = DefaultFlushRecords
-	}
-	if cfg.CacheBytes == 0 {
-		cfg.CacheBytes = DefaultCacheBytes
-	}
+	cfg.setDefaults()
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("learn: %w", err)
 	}
 	return &Learner{
 		cfg: cfg, log: cfg.Log, metrics: m,
-		accounts: newAccounts(cfg.Stores, cfg.Now, cfg.CacheBytes/2),
+		accounts: newAccounts(cfg.Stores, cfg.Now, cfg.CacheBytes/2, cfg.Log),
 		now:      newAggregate(),
+		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),
 		budget:   startBudget,
 		stored:   map[inventory.Mark]int64{},
 		waiters:  map[*waiter]struct{}{},
 		poke:     make(chan struct{}, 1),
-		stale:    make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1), settle: make(chan chan struct{}),
 	}, nil
+}
+
+func (cfg *Config) setDefaults() {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.FlushEvery = cmp.Or(cfg.FlushEvery, DefaultFlushEvery)
+	cfg.FlushRecords = cmp.Or(cfg.FlushRecords, DefaultFlushRecords)
+	cfg.CacheBytes = cmp.Or(cfg.CacheBytes, DefaultCacheBytes)
+	cfg.ReloadEvery = cmp.Or(cfg.ReloadEvery, DefaultReloadEvery)
+	cfg.MergeEvery = cmp.Or(cfg.MergeEvery, DefaultMergeEvery)
+	cfg.CompactEvery = cmp.Or(cfg.CompactEvery, DefaultCompactEvery)
+}
+
+// Reload makes the learner read settings, definitions, collections and their
+// endpoints again before it learns more, at once instead of after
+// Config.ReloadEvery. It may be called from any goroutine.
+func (l *Learner) Reload() { l.Forget() }
+
+// Settle is Reload that waits: when it returns nil, what was learned before is
+// stored, and everything later is learned by what the store says. It must be
+// called while Run runs; the error is that of ctx.
+func (l *Learner) Settle(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case l.settle <- done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settled stores what was learned and forgets by what; false if ctx ended first.
+func (l *Learner) settled(flushCtx context.Context) bool {
+	if l.flying {
+		l.land(<-l.landed)
+	}
+	if l.now.waiting() && l.flyAndLand(flushCtx) != nil {
+		return false
+	}
+	clear(l.configs)
+	l.forgetAll()
+	return true
 }
 
 // Forget makes the learner read collections and their endpoints again before it
@@ -150,6 +209,9 @@ func (l *Learner) Run(ctx context.Context) error {
 	maps.Copy(l.stored, marks)
 	l.mu.Unlock()
 	l.notify()
+	if l.left, err = l.cfg.Stores.MergeDue(ctx); err != nil {
+		l.log.Warn("collections to merge cannot be listed", "err", err)
+	}
 
 	// Updates outlive ctx by a grace, so that what was read is stored.
 	flushCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -161,6 +223,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var fetchErr error
 	wg.Go(func() { fetchErr = f.run(fetchCtx) })
+	wg.Go(func() { l.compact(fetchCtx) })
 	l.loop(ctx, flushCtx, &f)
 	stop()
 	wg.Wait()
@@ -172,6 +235,23 @@ func (l *Learner) Run(ctx context.Context) error {
 		return fmt.Errorf("learn: %w", fetchErr)
 	}
 	return nil
+}
+
+// compact has the store remove what is too old, now and then.
+func (l *Learner) compact(ctx context.Context) {
+	t := time.NewTicker(l.cfg.CompactEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := l.cfg.Stores.Compact(ctx, l.cfg.Now().Unix()); err != nil && ctx.Err() == nil {
+			l.metrics.storeErrors.Inc()
+			l.log.Warn("store not compacted", "err", err)
+		}
+	}
 }
 
 // A fetcher calls Next in a goroutine of its own, so that time can pass while it
@@ -207,6 +287,8 @@ func (f *fetcher) run(ctx context.Context) error {
 func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 	timer := time.NewTimer(l.cfg.FlushEvery)
 	defer timer.Stop()
+	merge := time.NewTicker(max(l.cfg.MergeEvery/4, time.Millisecond))
+	defer merge.Stop()
 	due := false
 	for {
 		if !l.flying && l.now.waiting() && (due || l.full() || l.awaited()) {
@@ -218,6 +300,12 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 		case b, ok := <-f.batches:
 			if !ok {
 				return
+			}
+			select {
+			case <-l.stale: // came first, though select chose the batch
+				clear(l.configs)
+				l.forgetAll()
+			default:
 			}
 			empty := !l.now.waiting()
 			if !l.learnBatch(ctx, flushCtx, &b) {
@@ -238,11 +326,41 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			l.land(r)
 		case <-l.poke:
 		case <-l.stale:
-			l.accounts.forget()
+			clear(l.configs)
+			l.forgetAll()
+		case done := <-l.settle:
+			if !l.settled(flushCtx) {
+				return
+			}
+			close(done)
+		case <-merge.C:
+			l.tick(ctx, flushCtx)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// tick merges look-alikes where that is due, after what was learned before.
+func (l *Learner) tick(ctx, flushCtx context.Context) {
+	l.leftDue(ctx)
+	if l.flying || len(l.dirty) == 0 {
+		return
+	}
+	if jobs := l.mergePass(ctx, false); len(jobs) > 0 {
+		l.aboard = jobs
+		l.fly(flushCtx)
+	}
+}
+
+// forgetAll drops what is known of collections. It waits for the update on its
+// way: what that changes must be read.
+func (l *Learner) forgetAll() {
+	if l.flying {
+		l.land(<-l.landed)
+	}
+	l.accounts.forget()
+	l.dirty = nil
 }
 
 // learnBatch learns the records of a batch, waiting for the store when there is

@@ -1,6 +1,7 @@
 package learn_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -426,8 +427,9 @@ func TestAccountsAndDeactivated(t *testing.T) {
 	if d := cmp.Diff([]string{"-1 query n INTEGER_32 1x []", "-1 query token GENERIC 1x []"}, params(&all[0])); d != "" {
 		t.Errorf("params of a redacted collection (-want +got):\n%s", d)
 	}
-	if samples, err := s.Account(7).Samples(t.Context(), all[0].EndpointKey); err != nil || len(samples) != 0 {
-		t.Errorf("a redacted collection has samples: %v, %v", samples, err)
+	samples, err := s.Account(7).Samples(t.Context(), all[0].EndpointKey)
+	if err != nil || len(samples) != 1 || bytes.Contains(samples[0].Data, []byte("secret")) || !bytes.Contains(samples[0].Data, []byte("token=****")) {
+		t.Errorf("a redacted collection has samples: %+v, %v", samples, err)
 	}
 	if dropped, err := s.Account(7).Dropped(t.Context()); err != nil || dropped["deactivated"] != 1 {
 		t.Errorf("dropped = %v, %v", dropped, err)

@@ -14,7 +14,8 @@ type metrics struct {
 	learned, filtered, repeats, undecodable, probes prometheus.Counter
 	dropped                                         *prometheus.CounterVec
 	batch, flush                                    prometheus.Histogram
-	storeErrors                                     prometheus.Counter
+	storeErrors, absorbed                           prometheus.Counter
+	merge                                           prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -32,6 +33,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		storeErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "learner_store_errors_total", Help: "Updates or reads that the store refused; they are tried again.",
 		}),
+		absorbed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "learner_absorbed_urls_total", Help: "URLs that templates took over because they look alike.",
+		}),
+		merge: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "learner_merge_seconds", Help: "Time to look for look-alikes in one collection.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		}),
 		learned: records.WithLabelValues("learned"), filtered: records.WithLabelValues("filtered"),
 		repeats: records.WithLabelValues("repeat"), undecodable: records.WithLabelValues("undecodable"),
 		probes: records.WithLabelValues("probe"),
@@ -43,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{records, m.batch, m.flush, m.storeErrors} {
+	for _, c := range []prometheus.Collector{records, m.batch, m.flush, m.merge, m.absorbed, m.storeErrors} {
 		err = errors.Join(err, reg.Register(c))
 	}
 	if err != nil {

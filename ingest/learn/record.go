@@ -3,17 +3,17 @@ package learn
 import (
 	"context"
 	"errors"
-	"math"
+	"hash/maphash"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"harken/har"
 	"harken/ingest"
 	"harken/ingest/learn/filter"
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/extract"
 )
 
@@ -27,12 +27,14 @@ const (
 
 // A worker holds what learning one record needs and is used again for the next.
 type worker struct {
-	entry    har.Entry
-	extract  extract.Extractor
-	detector datatype.Detector
-	params   []extract.Param
-	auth     authDetector
-	collect  func(extract.Param)
+	entry     har.Entry
+	extract   extract.Extractor
+	params    []extract.Param
+	auth      authDetector
+	collect   func(extract.Param)
+	sensitive []*typed // that the record has
+	encoded   []byte   // the changed entry
+	seed      maphash.Seed
 }
 
 // learnRecord learns one record, unless it was learned before, and moves its
@@ -63,7 +65,7 @@ func (l *Learner) learn(ctx context.Context, r *ingest.Record) (ok bool) {
 	account := inventory.DefaultAccount
 	defer func() {
 		if p := recover(); p != nil {
-			l.drop(account, reasonPanic)
+			l.drop(account, nil, r, nil, reasonPanic)
 			if l.panics++; l.panics&(l.panics-1) == 0 { // not one line each, should all of them do it
 				l.log.Error("record not learned", "panic", p, "panics", l.panics, "id", r.ID, "stack", string(debug.Stack()))
 			}
@@ -79,6 +81,10 @@ func (l *Learner) learn(ctx context.Context, r *ingest.Record) (ok bool) {
 		}
 		account = int32(id)
 	}
+	cfg := l.configOf(ctx, account)
+	if cfg == nil {
+		return false
+	}
 	e := &l.work.entry
 	if err := r.DecodeEntry(e); err != nil {
 		if errors.Is(err, ingest.ErrProbe) {
@@ -86,89 +92,177 @@ func (l *Learner) learn(ctx context.Context, r *ingest.Record) (ok bool) {
 			return true
 		}
 		l.metrics.undecodable.Inc()
-		l.drop(account, reasonUndecodable)
+		l.drop(account, cfg, r, nil, reasonUndecodable)
 		return true
 	}
-	if keep, rule := filter.Keep(e, r.Source); !keep {
+	if keep, rule := cfg.filter.Keep(e, r.Source); !keep {
 		l.metrics.filtered.Inc()
-		l.drop(account, rule)
+		l.drop(account, cfg, r, e, rule)
 		return true
 	}
-	return l.learnEntry(ctx, r, e, account)
+	return l.learnEntry(ctx, r, e, account, cfg)
 }
 
-// drop counts a record that is not learned.
-func (l *Learner) drop(account int32, reason string) {
-	l.metrics.dropped.WithLabelValues(reason).Inc()
-	l.now.account(account).dropped[reason]++
-}
-
-func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry, account int32) bool {
+func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, cfg *accountConfig) bool {
 	scheme, authority := origin(e.Request.URL)
-	c := l.collectionOf(ctx, r, e, account, scheme, authority)
+	c := l.collectionOf(ctx, r, e, account, cfg, scheme, authority)
 	if c == nil {
 		return false
 	}
 	if c.deactivated {
 		l.metrics.filtered.Inc()
-		l.drop(account, reasonDeactivated)
+		l.drop(account, cfg, r, e, reasonDeactivated)
 		return true
 	}
-	url, template, ok := l.resolve(ctx, c, e)
+	x := observed{
+		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e),
+		redact: c.redact || cfg.settings.Redacts(r.Source),
+	}
+	if scheme != "" && authority != "" {
+		x.origin = e.Request.URL[:len(scheme)+3+len(authority)]
+		if !strings.HasSuffix(x.origin, authority) { // a user stands before the host
+			x.origin = scheme + "://" + authority
+		}
+	}
+	parts := l.work.extract.Split(e)
+	if len(parts) == 0 {
+		return l.learnPart(ctx, &x, nil)
+	}
+	for i := range parts {
+		if !l.learnPart(ctx, &x, &parts[i]) {
+			return false // at the first one, which alone may have to wait
+		}
+	}
+	return true
+}
+
+// An observed is a record that counts, and what all its parts share.
+type observed struct {
+	*ingest.Record
+	entry   *har.Entry
+	account int32
+	cfg     *accountConfig
+	c       *collection
+	at      int64
+	origin  string
+	redact  bool // no values are kept
+	caller  inventory.Callers
+	data    []byte // of the sample, once it is known
+}
+
+// learnPart learns a whole request, or the part of it that is an endpoint of its
+// own.
+func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part) bool {
+	raw := x.entry.Request.URL
+	if part != nil {
+		raw = part.URL
+	}
+	url, template, ok := l.resolve(ctx, x.c, x.cfg, x.entry.Request.Method, raw)
 	if !ok {
 		return false
 	}
-	w := &l.work
-	w.params = w.params[:0]
-	if w.collect == nil {
-		w.collect = func(p extract.Param) { w.params = append(w.params, p) }
+	key := inventory.EndpointKey{Collection: x.c.id, URL: url, Method: x.entry.Request.Method}
+	if !x.cfg.limiter.Allow(l.work.hash(&key), time.Unix(x.at, 0)) {
+		l.metrics.filtered.Inc()
+		l.drop(x.account, x.cfg, x.Record, x.entry, filter.RateLimit)
+		return true
 	}
 	pattern := ""
 	if template {
 		pattern = url
 	}
-	w.extract.Entry(e, pattern, w.collect)
-
-	at := r.Time.Unix()
-	if r.Time.IsZero() {
-		at = e.Started.Unix()
-		if e.Started.IsZero() {
-			at = l.cfg.Now().Unix()
-		}
+	w := &l.work
+	w.find(x.entry, part, pattern)
+	ep := l.now.endpoint(x.account, key)
+	ep.observe(x.at, x.Source, x.entry)
+	if x.origin != "" {
+		ep.origins = insert(ep.origins, x.origin, inventory.MaxOrigins, strings.Clone)
 	}
-	ep := l.now.endpoint(account, inventory.EndpointKey{Collection: c.id, URL: url, Method: e.Request.Method})
-	ep.observe(at, r.Source, e)
-	if scheme != "" && authority != "" {
-		o := e.Request.URL[:len(scheme)+3+len(authority)]
-		if !strings.HasSuffix(o, authority) { // a user stands before the host
-			o = scheme + "://" + authority
-		}
-		ep.origins = insert(ep.origins, o, inventory.MaxOrigins, strings.Clone)
+	ways := authSet{ways: w.auth.find(x.entry)}
+	x.caller = w.auth.caller
+	ep.callers.Merge(x.caller)
+	if x.cfg.auth != nil {
+		ways.custom = custom(x.cfg.auth, x.c.id, x.entry)
 	}
-	ep.auth = w.auth.add(ep.auth, e)
+	ep.auth = addAuth(ep.auth, ways, x.at)
+	if t := w.access(x); t != "" {
+		ep.access = insert(ep.access, t, inventory.MaxOrigins, same)
+	}
+	w.sensitive = w.sensitive[:0]
 	for i := range w.params {
-		l.now.param(ep, i, &w.params[i], at, &w.detector, c.redact)
+		if t := l.now.param(ep, i, &w.params[i], x); t.sensitive {
+			w.sensitive = append(w.sensitive, t)
+		}
 	}
-	l.sample(ep, r, account, at, c)
+	l.now.account(x.account).learned(x.c.id, x.redact)
+	l.sample(ep, x, pattern)
 	l.metrics.learned.Inc()
 	return true
 }
 
-// sample keeps the record as an example.
-func (l *Learner) sample(ep *endpoint, r *ingest.Record, account int32, at int64, c *collection) {
-	data := r.Data
-	if c.redact {
-		if l.cfg.Redact == nil {
-			return
+// learned notes whether all that an aggregate holds of a collection is redacted.
+func (p *accountPart) learned(collection int32, redacted bool) {
+	if all, known := p.redacted[collection]; !known || all && !redacted {
+		p.redacted[collection] = redacted
+	}
+}
+
+// find collects the parameters.
+func (w *worker) find(e *har.Entry, part *extract.Part, template string) {
+	w.params = w.params[:0]
+	if w.collect == nil {
+		w.collect = func(p extract.Param) { w.params = append(w.params, p) }
+	}
+	if part != nil {
+		w.extract.Part(e, part, template, w.collect)
+		return
+	}
+	w.extract.Entry(e, template, w.collect)
+}
+
+// access tells where the peers of a record are.
+func (w *worker) access(x *observed) string {
+	peers := w.auth.forwarded
+	direction := x.Direction
+	if m := x.entry.Harken; m != nil {
+		peers = append(peers, m.Client, m.Server)
+		if direction == "" {
+			direction = m.Direction
 		}
-		var err error
-		if data, err = l.cfg.Redact(r); err != nil {
-			l.log.Debug("sample not kept: it cannot be redacted", "id", r.ID, "err", err)
-			return
+	}
+	w.auth.forwarded = peers
+	return x.cfg.access.Type(direction, peers...)
+}
+
+// hash names an endpoint to the limiter.
+func (w *worker) hash(k *inventory.EndpointKey) uint64 {
+	if w.seed == (maphash.Seed{}) {
+		w.seed = maphash.MakeSeed()
+	}
+	return maphash.Comparable(w.seed, *k)
+}
+
+// sample keeps the record as an example.
+func (l *Learner) sample(ep *endpoint, x *observed, template string) {
+	if x.data == nil {
+		switch {
+		case x.redact:
+			x.cfg.all.Entry(x.entry, template)
+		case x.cfg.typed != nil:
+			x.cfg.typed.Entry(x.entry, template)
+		}
+		x.data = x.Data
+		if x.redact || x.cfg.typed != nil || x.cfg.edits {
+			l.work.encoded = har.AppendEntry(l.work.encoded[:0], x.entry)
+			x.data = l.work.encoded
 		}
 	}
 	old := ep.ring[ep.sampled%len(ep.ring)].Data
-	l.now.sample(ep, r, account, at, l.pool.copyOf(data, old))
+	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old))
+	if len(l.work.sensitive) > 0 && !x.redact {
+		l.now.keepSensitive(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, nil), l.work.sensitive)
+		l.now.pruneSensitive(ep, &l.pool)
+	}
 }
 
 // endpoint returns the endpoint with a key, which may share memory with an entry.
@@ -200,9 +294,30 @@ func (ep *endpoint) observe(at int64, source string, e *har.Entry) {
 		ep.apiType = inventory.MaxAPIType(ep.apiType, t)
 	}
 	if e.Response.Status > 0 {
-		ep.codes = insert(ep.codes, e.Response.Status, 1000, same)
+		ep.sawCode(e.Response.Status, at)
 	}
 	ep.sawSource(source, at)
+	count := inventory.TrafficCount{Start: inventory.HourOf(at), Status: max(0, e.Response.Status), Count: 1}
+	for i := range ep.traffic {
+		if c := &ep.traffic[i]; c.Start == count.Start && c.Status == count.Status && !c.Day {
+			c.Count++
+			return
+		}
+	}
+	ep.traffic = inventory.MergeTraffic(ep.traffic, []inventory.TrafficCount{count})
+}
+
+// sawCode notes a status.
+func (ep *endpoint) sawCode(code int, at int64) {
+	i, found := slices.BinarySearch(ep.codes, code)
+	switch {
+	case found:
+		ep.codeSeen[i] = min(ep.codeSeen[i], at)
+	case i < inventory.MaxCodes:
+		ep.codes, ep.codeSeen = slices.Insert(ep.codes, i, code), slices.Insert(ep.codeSeen, i, at)
+		n := min(len(ep.codes), inventory.MaxCodes)
+		ep.codes, ep.codeSeen = ep.codes[:n], ep.codeSeen[:n]
+	}
 }
 
 // apiType tells what kind of API a request is of.
@@ -230,162 +345,4 @@ func containsFold(s, sub string) bool {
 		}
 	}
 	return false
-}
-
-// param notes one occurrence of a parameter, the one number i of its record. The
-// records of an endpoint mostly have the same parameters in the same order, which
-// saves looking them up.
-func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, at int64, d *datatype.Detector, redact bool) {
-	k := paramKey{place: x.Place, status: x.Status, name: x.Name}
-	var p *param
-	if i < len(ep.order) && ep.order[i].key == k {
-		p = ep.order[i]
-	} else {
-		if p = ep.params[k]; p == nil {
-			p = &param{key: k}
-			ep.params[k] = p
-			a.bytes += paramBytes
-		}
-		if i < len(ep.order) {
-			ep.order[i] = p
-		} else if i == len(ep.order) && i < maxOrder {
-			ep.order = append(ep.order, p)
-		}
-	}
-	t := p.find(x)
-	if t == nil {
-		t = a.detect(p, x, d, redact)
-	}
-	if t.count++; t.count == 1 {
-		t.first, t.last = at, at
-		return
-	}
-	t.first, t.last = min(t.first, at), max(t.last, at)
-}
-
-// find returns the type of a value that is known.
-func (p *param) find(x *extract.Param) *typed {
-	if p.usual != nil && p.usualKind == x.Kind && p.usualValue == x.Value {
-		return p.usual
-	}
-	if x.Kind == extract.Number && len(p.known) >= maxKnown {
-		return nil // to name a number is as cheap as to look it up
-	}
-	return p.known[knownValue{x.Value, x.Kind}]
-}
-
-// detect finds the type of a value, and notes the value.
-func (a *aggregate) detect(p *param, x *extract.Param, d *datatype.Detector, redact bool) *typed {
-	name := x.Type(d)
-	var t *typed
-	for _, have := range p.types {
-		if have.name == name {
-			t = have
-		}
-	}
-	if t == nil {
-		t = &typed{name: name}
-		p.types = append(p.types, t)
-	}
-	if redact {
-		return t
-	}
-	t.observeRange(x.Value)
-	long := len(x.Value) > inventory.MaxValueBytes
-	if long {
-		t.full, t.values = true, nil
-	}
-	if t.full && p.usual != nil && (long || len(p.known) >= maxKnown) {
-		return t // not worth remembering
-	}
-	v := strings.Clone(x.Value)
-	a.bytes += int64(len(v)) + valueBytes
-	if p.usual == nil {
-		p.usual, p.usualKind, p.usualValue = t, x.Kind, v
-	} else if len(p.known) < maxKnown {
-		if p.known == nil {
-			p.known = map[knownValue]*typed{}
-		}
-		p.known[knownValue{v, x.Kind}] = t
-	}
-	if x.Kind != extract.Null && x.Kind != extract.EmptyObject {
-		t.addValue(v)
-	}
-	return t
-}
-
-// addValue notes a value that may have been noted before.
-func (t *typed) addValue(v string) {
-	if t.full {
-		return
-	}
-	if slices.Contains(t.values, v) {
-		return
-	}
-	if len(t.values) == inventory.MaxValues-1 {
-		t.full, t.values = true, nil
-		return
-	}
-	t.values = append(t.values, v)
-}
-
-// observeRange widens the range by a number, of which the fraction is cut.
-func (t *typed) observeRange(value string) {
-	switch t.name {
-	case datatype.Integer32, datatype.Integer64, datatype.Float:
-	default:
-		return
-	}
-	n, ok := number(value)
-	if !ok {
-		return
-	}
-	if !t.hasRange {
-		t.hasRange, t.min, t.max = true, n, n
-		return
-	}
-	t.min, t.max = min(t.min, n), max(t.max, n)
-}
-
-// number reads the whole part of a number, the nearest that there is.
-func number(s string) (int64, bool) {
-	if t := s; len(t) <= 18 && strings.IndexByte(t, '.') < 0 {
-		neg := strings.HasPrefix(t, "-")
-		t = strings.TrimPrefix(t, "-")
-		var n int64
-		for i := range len(t) {
-			c := t[i] - '0'
-			if c > 9 {
-				return float(s)
-			}
-			n = n*10 + int64(c)
-		}
-		if neg {
-			n = -n
-		}
-		return n, t != ""
-	}
-	if strings.ContainsAny(s, ".eE") {
-		return float(s)
-	}
-	n, err := strconv.ParseInt(s, 10, 64) // which gives the nearest number when it is out of range
-	return n, err == nil || errors.Is(err, strconv.ErrRange)
-}
-
-func float(s string) (int64, bool) {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f) {
-		return 0, false
-	}
-	return clampInt(f), true
-}
-
-func clampInt(f float64) int64 {
-	switch {
-	case f >= math.MaxInt64:
-		return math.MaxInt64
-	case f <= math.MinInt64:
-		return math.MinInt64
-	}
-	return int64(f)
 }

@@ -165,7 +165,9 @@ func TestShopOrder(t *testing.T) {
 	e.Params = nil
 	facts := inventory.Endpoint{
 		EndpointKey: k, Count: 1, Discovered: 1767225600, LastSeen: 1767225600, APIType: "REST", AuthTypes: [][]string{{"BEARER"}},
-		ResponseCodes: []int{200}, Sources: map[string]int64{"MIRRORING": 1767225600}, Origins: []string{"https://api.shop.example"},
+		AuthSeen: []int64{1767225600}, Callers: inventory.CallerOf(inventory.HashValue("Bearer q7-demo")), AccessTypes: []string{"PRIVATE"}, ResponseCodes: []int{200}, CodeSeen: []int64{1767225600},
+		Sources: map[string]int64{"MIRRORING": 1767225600}, Origins: []string{"https://api.shop.example"},
+		Traffic: []inventory.TrafficCount{{Start: 1767225600, Status: 200, Count: 1}},
 	}
 	if d := cmp.Diff(facts, e); d != "" {
 		t.Errorf("facts (-want +got):\n%s", d)

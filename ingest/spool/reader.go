@@ -109,6 +109,44 @@ func (r *Reader) Acked() int64 {
 	return r.l.acks[r.name]
 }
 
+// Rewind moves the reader back, so that Next gives the records behind number seq
+// again, as far as the log still has them: KeepBytes says how long it keeps
+// acknowledged ones. It is for a consumer that lost what it had acknowledged, as a
+// database does that a power loss took its last commits from. It returns how many
+// records behind seq are gone, and does nothing if seq is not before the reader's
+// position. It must not be called at the same time as Next.
+func (r *Reader) Rewind(seq int64) (gone int64, err error) {
+	r.ackMu.Lock()
+	defer r.ackMu.Unlock()
+	r.l.mu.Lock()
+	if r.l.gone || r.l.readers[r.name] != r {
+		r.l.mu.Unlock()
+		return 0, ErrClosed
+	}
+	seq = max(seq, 0)
+	if seq >= r.next-1 {
+		r.l.mu.Unlock()
+		return 0, nil
+	}
+	// From here on the segments behind seq are not acknowledged, so they stay.
+	acked := min(seq, r.l.acks[r.name])
+	back := acked < r.l.acks[r.name]
+	r.l.acks[r.name] = acked
+	first := r.l.segs[0].first
+	r.next, r.given = max(seq+1, first), min(r.given, seq)
+	r.seg = nil
+	r.l.mu.Unlock()
+	r.c.close()
+	gone = max(0, first-seq-1)
+	r.lost(gone, "rewind", r.l.cfg.Dir, 0)
+	if back {
+		if err := r.l.storeAck(r.name, acked); err != nil {
+			return gone, fmt.Errorf("rewind reader %q to %d: %w", r.name, seq, err)
+		}
+	}
+	return gone, nil
+}
+
 // Close gives up the reader; its name can be opened again, at the acknowledged
 // position.
 func (r *Reader) Close() error {

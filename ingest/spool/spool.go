@@ -455,6 +455,18 @@ func (l *Log) Stats() Stats {
 	return s
 }
 
+// IDs returns the ids of the segments that the log still has, oldest first: the
+// Origin.Log of its records. Their numbers go on rising from one to the next.
+func (l *Log) IDs() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]string, len(l.segs))
+	for i, s := range l.segs {
+		ids[i] = s.logID
+	}
+	return slices.Compact(ids)
+}
+
 // minAcked returns up to which number every reader has acknowledged; without
 // readers nothing is. The caller holds mu.
 func (l *Log) minAcked() int64 {

@@ -7,6 +7,7 @@ import {error} from './parts.js';
 import * as collections from './collections.js';
 import * as endpoints from './endpoints.js';
 import * as endpoint from './endpoint.js';
+import * as dropped from './dropped.js';
 
 const refreshEvery = 4000; // ms
 
@@ -35,6 +36,7 @@ function route() {
       return {view: endpoint, load: () => endpoint.load(Number(id), verb, to), label: 'Filter parameters', title: `${verb} ${to}`};
     }
     if (kind === 'c') return {view: endpoints, load: () => endpoints.load(Number(id)), label: 'Filter endpoints: words of method, path, status', title: 'Endpoints'};
+    if (kind === 'dropped') return {view: dropped, load: dropped.load, label: 'Filter rules and hosts', title: 'Left out'};
   } catch {
     // A torn address leads to the start.
   }
@@ -168,6 +170,7 @@ function drawBar() {
     el('a', {class: 'brand', href: '#/'}, el('img', {src: '/ui/icon.svg', alt: '', width: 26, height: 26}), 'Harken'),
     el('nav', {'aria-label': 'Actions'},
       state.proxy ? el('span', {class: 'proxy', title: 'Address of the proxy that records'}, 'proxy ', el('code', {}, state.proxy)) : null,
+      el('a', {class: 'button', href: '#/dropped'}, 'Left out'),
       el('a', {class: 'button', href: '/ca/'}, 'Certificate'),
       el('a', {class: 'button', href: api.harURL(), download: true}, 'Download HAR'),
       file, el('button', {type: 'button', onclick: () => file.click()}, 'Upload HAR'),

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,7 +48,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 		}
 	}
 	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		a := applier{statements: db.stmts.within(ctx, tx)}
+		a := applier{statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
 		for _, id := range slices.Sorted(maps.Keys(u.Accounts)) {
 			if err := a.apply(ctx, id, u.Accounts[id]); err != nil {
 				return err
@@ -74,8 +75,14 @@ type applier struct {
 	account       int32
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
+	reshaped      func(account int32, k inventory.EndpointKey) bool
+	due           map[int32]bool // collections
+	redacted      []int32        // collections whose observations are redacted
+	strip         map[int32]bool // collections whose observations have to be
 	dropped       map[string]int64
+	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
+	traffic       []byte
 	stored        [chunk]storedEndpoint
 	args          []any
 	types         []string
@@ -92,18 +99,24 @@ type storedEndpoint struct {
 func (a *applier) apply(ctx context.Context, account int32, u *inventory.AccountUpdate) error {
 	a.account = account
 	a.collections = map[int32]int64{}
+	a.redacted, a.strip, a.due = u.Redacted, nil, nil
 	a.dropped = maps.Clone(u.Dropped)
 	a.samples = make(map[inventory.EndpointKey][]int, len(u.Samples))
 	for i := range u.Samples {
 		k := u.Samples[i].Endpoint
 		a.samples[k] = append(a.samples[k], i)
 	}
+	a.sensitives = make(map[inventory.EndpointKey][]int, len(u.Sensitive))
+	for i := range u.Sensitive {
+		k := u.Sensitive[i].Endpoint
+		a.sensitives[k] = append(a.sensitives[k], i)
+	}
 	for es := range slices.Chunk(u.Endpoints, chunk) {
 		if err := a.load(ctx, es); err != nil {
 			return err
 		}
 		for i := range es {
-			if err := a.endpoint(ctx, &es[i], &a.stored[i], u.Samples); err != nil {
+			if err := a.endpoint(ctx, &es[i], &a.stored[i], u); err != nil {
 				return fmt.Errorf("%s %s in collection %d: %w", es[i].Method, es[i].URL, es[i].Collection, err)
 			}
 		}
@@ -120,19 +133,55 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 			return err
 		}
 	}
+	for i := range u.Drops {
+		if err := a.drop(ctx, &u.Drops[i]); err != nil {
+			return err
+		}
+	}
+	for c := range a.due {
+		if _, err := a.mergeDue.ExecContext(ctx, account, c); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// drop adds to what is known of dropped records of one host.
+func (a *applier) drop(ctx context.Context, d *inventory.Drop) error {
+	add := func(host string) (bool, error) {
+		r, err := a.addDrop.ExecContext(ctx, d.Count, d.Last, d.Example, a.account, d.Rule, host)
+		if err != nil {
+			return false, err
+		}
+		n, err := r.RowsAffected()
+		return n > 0, err
+	}
+	if ok, err := add(d.Host); ok || err != nil {
+		return err
+	}
+	host, n := d.Host, 0
+	if err := a.countDrops.QueryRowContext(ctx, a.account).Scan(&n); err != nil {
+		return err
+	}
+	if n >= inventory.MaxDrops {
+		if ok, err := add(""); ok || err != nil {
+			return err
+		}
+		host = ""
+	}
+	_, err := a.newDrop.ExecContext(ctx, a.account, d.Rule, host, d.Count, d.Last, d.Example)
+	return err
 }
 
 // load reads what is stored of some observations.
 func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 	a.args = a.args[:0]
-	for i := range chunk {
-		if i >= len(es) {
-			a.args = append(a.args, nil, nil, nil)
-			continue
-		}
+	for i := range es {
 		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
 		a.args = append(a.args, es[i].Collection, es[i].URL, es[i].Method)
+	}
+	for range chunk - len(es) {
+		a.args = append(a.args, nil, nil, nil)
 	}
 	a.args = append(a.args, a.account)
 	rows, err := a.getEndpoints.QueryContext(ctx, a.args...)
@@ -140,16 +189,16 @@ func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 		return err
 	}
 	defer rows.Close()
-	var facts, params sql.RawBytes
+	var facts, params, traffic sql.RawBytes
 	for rows.Next() {
 		var i int
 		var id, sampled int64
-		if err := rows.Scan(&i, &id, &sampled, &facts, &params); err != nil {
+		if err := rows.Scan(&i, &id, &sampled, &facts, &params, &traffic); err != nil {
 			return err
 		}
 		s := &a.stored[i]
 		s.id, s.sampled = id, sampled
-		if err := unpack(facts, params, &s.Endpoint); err != nil {
+		if err := unpackAll(facts, params, traffic, &s.Endpoint); err != nil {
 			return err
 		}
 	}
@@ -157,7 +206,7 @@ func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 }
 
 // endpoint merges one observation into e and stores it, with its samples.
-func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *storedEndpoint, samples []inventory.Sample) error {
+func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *storedEndpoint, u *inventory.AccountUpdate) error {
 	exists, err := a.hasCollectionOf(ctx, o)
 	if err != nil {
 		return err
@@ -169,38 +218,118 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 		a.dropped[inventory.DroppedNoCollection] += o.Count
 		return nil
 	}
-	mine := a.samples[o.EndpointKey]
+	mine, keys := a.samples[o.EndpointKey], a.sensitives[o.EndpointKey]
+	if a.strip[o.Collection] { // redacted since it was learned
+		mine, keys, o = nil, nil, withoutValues(o)
+	}
 	a.types = appendTypes(a.types[:0], e.Params)
+	before := firsts(&e.Endpoint)
 	e.Merge(o)
+	seq := e.sampled
+	e.sampled += int64(len(mine))
+	changed := e.id == 0 || firsts(&e.Endpoint) != before
+	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
+		if a.due == nil {
+			a.due = map[int32]bool{}
+		}
+		a.due[e.Collection] = true
+	}
+	if err := a.put(ctx, e, changed); err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		if err := a.sensitive(ctx, e.id, keys, u.Sensitive); err != nil {
+			return fmt.Errorf("sensitive samples: %w", err)
+		}
+	}
+	return a.ring(ctx, e.id, seq, mine, u.Samples)
+}
+
+// withoutValues returns a copy that tells no values.
+func withoutValues(o *inventory.Endpoint) *inventory.Endpoint {
+	c := *o
+	c.Params = slices.Clone(o.Params)
+	for i := range c.Params {
+		p := &c.Params[i]
+		p.Values, p.Sketch, p.HasRange, p.Min, p.Max = nil, nil, false, 0, 0
+	}
+	return &c
+}
+
+// put stores e, with what is derived from it: the index of types, beyond
+// a.types, and the changes if they are others than before.
+func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) error {
 	a.facts, a.params = inventory.AppendFacts(a.facts[:0], &e.Endpoint), inventory.AppendParams(a.params[:0], &e.Endpoint)
-	next := e.sampled + int64(len(mine))
-	if e.id == 0 {
-		r, err := a.addEndpoint.ExecContext(ctx, a.account, o.Collection, o.URL, o.Method, e.Count, e.Discovered, e.LastSeen, next, a.facts, a.params)
+	a.traffic = inventory.AppendTraffic(a.traffic[:0], e.Traffic)
+	if e.id != 0 {
+		if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, e.sampled, a.facts, a.params, a.traffic, e.id); err != nil {
+			return err
+		}
+		if changed {
+			if _, err := a.delChanges.ExecContext(ctx, e.id); err != nil {
+				return err
+			}
+		}
+	} else {
+		r, err := a.addEndpoint.ExecContext(ctx, a.account, e.Collection, e.URL, e.Method, e.Count, e.Discovered, e.LastSeen, e.sampled,
+			a.facts, a.params, a.traffic)
 		if err != nil {
 			return err
 		}
 		if e.id, err = r.LastInsertId(); err != nil {
 			return err
 		}
-		a.collections[o.Collection]++
-	} else if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, next, a.facts, a.params, e.id); err != nil {
-		return err
+		a.collections[e.Collection]++
+		changed = true
 	}
-	if err := a.indexTypes(ctx, e); err != nil {
-		return err
+	if changed {
+		changes := e.Changes()
+		for i := range changes {
+			c := &changes[i]
+			if _, err := a.addChange.ExecContext(ctx, e.id, c.Kind, c.Detail, a.account, e.Collection, c.Time); err != nil {
+				return fmt.Errorf("change: %w", err)
+			}
+		}
 	}
-	return a.ring(ctx, e.id, e.sampled, mine, samples)
+	return a.indexTypes(ctx, e)
+}
+
+// A firstTimes sums up when parts of an endpoint were first seen. Such times are
+// only added or fall, so it changes whenever one of them does.
+type firstTimes struct {
+	parts           int
+	discovered, sum int64
+}
+
+func firsts(e *inventory.Endpoint) firstTimes {
+	f := firstTimes{parts: len(e.Params) + len(e.AuthTypes) + len(e.ResponseCodes), discovered: e.Discovered}
+	for i := range e.Params {
+		f.sum += e.Params[i].FirstSeen
+	}
+	for _, t := range e.AuthSeen {
+		f.sum += t
+	}
+	for _, t := range e.CodeSeen {
+		f.sum += t
+	}
+	return f
 }
 
 func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (bool, error) {
 	n, known := a.collections[o.Collection]
 	if !known {
-		var there bool
-		if err := a.hasCollection.QueryRowContext(ctx, a.account, o.Collection).Scan(&there); err != nil {
-			return false, err
-		}
-		if !there {
+		var redact bool
+		err := a.hasCollection.QueryRowContext(ctx, a.account, o.Collection).Scan(&redact)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
 			n = -1
+		case err != nil:
+			return false, err
+		case redact && !slices.Contains(a.redacted, o.Collection):
+			if a.strip == nil {
+				a.strip = map[int32]bool{}
+			}
+			a.strip[o.Collection] = true
 		}
 		a.collections[o.Collection] = n
 	}

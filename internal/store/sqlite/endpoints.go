@@ -15,15 +15,25 @@ import (
 // Endpoint returns one endpoint with its params.
 func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
 	e := inventory.Endpoint{EndpointKey: k}
-	var facts, params []byte
-	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params)
+	var facts, params, traffic []byte
+	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
 	}
 	if err != nil {
 		return e, err
 	}
-	return e, unpack(facts, params, &e)
+	return e, unpackAll(facts, params, traffic, &e)
+}
+
+func unpackAll(facts, params, traffic []byte, e *inventory.Endpoint) (err error) {
+	if err = unpack(facts, params, e); err != nil {
+		return err
+	}
+	if e.Traffic, err = inventory.ParseTraffic(traffic); err != nil {
+		return fmt.Errorf("traffic of %s %s: %w", e.Method, e.URL, err)
+	}
+	return nil
 }
 
 func unpack(facts, params []byte, e *inventory.Endpoint) error {

@@ -12,6 +12,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 	return []func(context.Context, *sql.Tx) error{
 		createInventory,
 		createAuth,
+		createHistory,
 	}
 }
 

@@ -141,6 +141,9 @@ func claim(ctx context.Context, w *sql.DB) error {
 // Account returns the store of an account.
 func (db *DB) Account(id int32) inventory.Store { return &store{db: db, account: id} }
 
+// Full returns all of an account.
+func (db *DB) Full(id int32) inventory.FullStore { return &store{db: db, account: id} }
+
 // Close closes the database.
 func (db *DB) Close() error {
 	var errs []error

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"harken/internal/store/sqlite"
 	"harken/internal/store/storetest"
@@ -64,6 +65,104 @@ func TestReopenKeepsEverything(t *testing.T) {
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the file's mode is %v, %v; want 0600", st.Mode(), err)
+	}
+}
+
+// TestYearOfTraffic records around the clock for a year: the file grows no further
+// once the counts have reached their bounds.
+func TestYearOfTraffic(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h.db")
+	db := open(t, path)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	sizes := map[int]int64{}
+	for day := range 365 {
+		for hour := range 4 {
+			at := start.AddDate(0, 0, day).Add(time.Duration(hour*6) * time.Hour).Unix()
+			u := sampleUpdate(15, 0)
+			es := u.Accounts[inventory.DefaultAccount].Endpoints
+			for i := range es {
+				es[i].Traffic = []inventory.TrafficCount{{Start: at, Status: 200, Count: 7}, {Start: at, Status: 302, Count: 1}}
+				es[i].Discovered, es[i].LastSeen = at, at
+				es[i].Params = append(es[i].Params, inventory.Param{
+					// Something new every week, for which change rows are made.
+					ParamKey: inventory.ParamKey{ResponseCode: 500, Name: fmt.Sprint("p", day/7%8), Type: "GENERIC"}, Count: 1, FirstSeen: at, LastSeen: at,
+				})
+			}
+			if err := db.Apply(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if day%30 == 29 {
+			if err := db.Compact(t.Context(), start.AddDate(0, 0, day).Unix()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if day == 119 || day == 364 {
+			sizes[day] = pages(t, path)
+		}
+	}
+	if sizes[364] > sizes[119]*11/10 {
+		t.Errorf("%d pages after a year, %d after four months", sizes[364], sizes[119])
+	}
+	total := int64(0)
+	sums, err := db.Full(inventory.DefaultAccount).CollectionTraffic(t.Context(), nil)
+	for _, c := range sums {
+		total += c.Count
+	}
+	if want := int64(15 * 4 * 8 * inventory.TrafficDays); err != nil || total < want-15*4*8 || total > want {
+		t.Errorf("%d exchanges are counted, %v; want those of %d days: %d", total, err, inventory.TrafficDays, want)
+	}
+}
+
+func pages(tb testing.TB, path string) (n int64) {
+	tb.Helper()
+	raw, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer raw.Close()
+	if err := raw.QueryRowContext(tb.Context(), "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&n); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// TestOldFile opens a file of the first version and learns into it.
+func TestOldFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h.db")
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := sampleUpdate(3, 1)
+	if err := db.Apply(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"config", "definitions", "templates", "changes", "drops", "sensitive_index", "sensitive_samples", "sensitive_params"} {
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = open(t, path)
+	if err := db.Apply(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	e, err := db.Full(inventory.DefaultAccount).Endpoint(t.Context(), u.Accounts[inventory.DefaultAccount].Endpoints[0].EndpointKey)
+	if err != nil || e.Count != 2 {
+		t.Errorf("endpoint = %+v, %v; want it counted twice", e, err)
 	}
 }
 

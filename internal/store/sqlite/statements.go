@@ -21,7 +21,7 @@ func selectChunk() string {
 		}
 		fmt.Fprintf(&keys, "(%d,?,?,?)", i)
 	}
-	return `SELECT k.column1, e.id, e.sampled, e.facts, e.params FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
+	return `SELECT k.column1, e.id, e.sampled, e.facts, e.params, e.traffic FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
 		ON e.account = ? AND e.collection = k.column2 AND e.url = k.column3 AND e.method = k.column4`
 }
 
@@ -31,9 +31,14 @@ type statements struct {
 	getEndpoints, addEndpoint, setEndpoint *sql.Stmt
 	addType, putSample, countURL           *sql.Stmt
 	hasCollection, putMark, addDropped     *sql.Stmt
+	delChanges, addChange, mergeDue        *sql.Stmt
+	addDrop, countDrops, newDrop           *sql.Stmt
+	getIndex, putIndex                     *sql.Stmt
+	addSensitive, delSensitive             *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
+	config                     *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
@@ -43,20 +48,32 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		query string
 	}{
 		{w, &s.getEndpoints, selectChunk()},
-		{w, &s.addEndpoint, `INSERT INTO endpoints (account, collection, url, method, count, discovered, last_seen, sampled, facts, params)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{w, &s.setEndpoint, `UPDATE endpoints SET count = ?, discovered = ?, last_seen = ?, sampled = ?, facts = ?, params = ? WHERE id = ?`},
+		{w, &s.addEndpoint, `INSERT INTO endpoints (account, collection, url, method, count, discovered, last_seen, sampled, facts, params, traffic)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{w, &s.setEndpoint, `UPDATE endpoints SET count = ?, discovered = ?, last_seen = ?, sampled = ?, facts = ?, params = ?, traffic = ? WHERE id = ?`},
 		{w, &s.addType, `INSERT OR IGNORE INTO param_types (account, type, collection, endpoint) VALUES (?, ?, ?, ?)`},
 		{w, &s.putSample, `INSERT OR REPLACE INTO samples (id, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
 		{w, &s.countURL, `UPDATE collections SET urls = urls + ? WHERE account = ? AND id = ?`},
-		{w, &s.hasCollection, `SELECT count(*) FROM collections WHERE account = ? AND id = ?`},
+		{w, &s.hasCollection, `SELECT redact FROM collections WHERE account = ? AND id = ?`},
 		{w, &s.putMark, `INSERT INTO marks (log, part, seq, updated) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), updated = excluded.updated`},
 		{w, &s.addDropped, `INSERT INTO dropped (account, rule, records) VALUES (?, ?, ?)
 			ON CONFLICT DO UPDATE SET records = records + excluded.records`},
+		{w, &s.delChanges, `DELETE FROM changes WHERE endpoint = ?`},
+		{w, &s.addChange, `INSERT OR REPLACE INTO changes (endpoint, kind, detail, account, collection, time) VALUES (?, ?, ?, ?, ?, ?)`},
+		{w, &s.mergeDue, `INSERT INTO templates (account, collection, version, due) VALUES (?, ?, 0, 1) ON CONFLICT DO UPDATE SET due = 1 WHERE due = 0`},
+		{w, &s.addDrop, `UPDATE drops SET records = records + ?1, last = max(last, ?2),
+			example = CASE WHEN ?3 IS NULL OR last > ?2 THEN example ELSE ?3 END WHERE account = ?4 AND rule = ?5 AND host = ?6`},
+		{w, &s.countDrops, `SELECT count(*) FROM drops WHERE account = ?`},
+		{w, &s.newDrop, `INSERT INTO drops (account, rule, host, records, last, example) VALUES (?, ?, ?, ?, ?, ?)`},
+		{w, &s.getIndex, `SELECT next, params FROM sensitive_index WHERE endpoint = ?`},
+		{w, &s.putIndex, `INSERT OR REPLACE INTO sensitive_index (endpoint, next, params) VALUES (?, ?, ?)`},
+		{w, &s.addSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
+		{w, &s.delSensitive, `DELETE FROM sensitive_samples WHERE endpoint = ? AND seq = ?`},
+		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
 		{r, &s.hostCollection, selectCollections + ` AND host = ?`},
-		{r, &s.endpoint, `SELECT facts, params FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{r, &s.endpoint, `SELECT facts, params, traffic FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
 		{r, &s.endpoints, `SELECT url, method, facts FROM endpoints WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
 	} {
 		var err error
@@ -74,6 +91,10 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		setEndpoint: tx.StmtContext(ctx, s.setEndpoint), addType: tx.StmtContext(ctx, s.addType),
 		putSample: tx.StmtContext(ctx, s.putSample), countURL: tx.StmtContext(ctx, s.countURL),
 		hasCollection: tx.StmtContext(ctx, s.hasCollection), putMark: tx.StmtContext(ctx, s.putMark),
-		addDropped: tx.StmtContext(ctx, s.addDropped),
+		addDropped: tx.StmtContext(ctx, s.addDropped), delChanges: tx.StmtContext(ctx, s.delChanges),
+		addChange: tx.StmtContext(ctx, s.addChange), mergeDue: tx.StmtContext(ctx, s.mergeDue),
+		addDrop: tx.StmtContext(ctx, s.addDrop), countDrops: tx.StmtContext(ctx, s.countDrops), newDrop: tx.StmtContext(ctx, s.newDrop),
+		getIndex: tx.StmtContext(ctx, s.getIndex), putIndex: tx.StmtContext(ctx, s.putIndex),
+		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
 	}
 }

@@ -23,10 +23,7 @@ const account = inventory.DefaultAccount
 // Run runs the suite. open returns an empty store, which it closes when t ends.
 func Run(t *testing.T, open func(*testing.T) inventory.Stores) {
 	t.Helper()
-	for _, c := range []struct {
-		name string
-		run  func(check)
-	}{
+	for _, c := range append(full(), []test{
 		{"merge", check.merge},
 		{"values", check.values},
 		{"marks", check.marks},
@@ -43,7 +40,7 @@ func Run(t *testing.T, open func(*testing.T) inventory.Stores) {
 		{"listings", check.listings},
 		{"types", check.types},
 		{"accounts", check.accounts},
-	} {
+	}...) {
 		t.Run(c.name, func(t *testing.T) { c.run(check{t, open(t)}) })
 	}
 }

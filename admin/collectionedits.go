@@ -1,0 +1,273 @@
+package admin
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"harken/admin/auth"
+	"harken/inventory"
+	"harken/inventory/fault"
+)
+
+// Bounds of what people write on a collection or an endpoint.
+const (
+	maxDescription = 64 << 10 // bytes
+	maxTags        = 100
+	maxTagText     = 256 // bytes
+)
+
+// visible returns the collections that ids name and the caller sees. Unknown ones
+// are skipped; a list that names none is fault.NotFound.
+func visible(ctx context.Context, c *auth.Caller, field string, ids []int64) ([]inventory.Collection, error) {
+	all, err := c.Store.Collections(ctx)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(col inventory.Collection) bool { return !slices.Contains(ids, int64(col.ID)) })
+	if len(all) == 0 {
+		return nil, fault.New(fault.NotFound, "%s: none of the %d ids names a collection", field, len(ids))
+	}
+	return all, nil
+}
+
+func idsOf(cols []inventory.Collection) []int32 {
+	ids := make([]int32, len(cols))
+	for i := range cols {
+		ids[i] = cols[i].ID
+	}
+	return ids
+}
+
+// editOne changes one collection.
+func editOne(ctx context.Context, c *auth.Caller, id int64, edit func(*inventory.Collection) error) error {
+	col, err := findCollection(ctx, c, "apiCollectionId", id)
+	if err != nil {
+		return err
+	}
+	_, err = c.Store.EditCollections(ctx, []int32{col.ID}, func(col *inventory.Collection) (bool, error) { return true, edit(col) })
+	return err
+}
+
+type collectionDescriptionRequest struct {
+	APICollectionID Int  `json:"apiCollectionId" api:"required"`
+	Description     Text `json:"description" api:"required"`
+	IsSystemPrompt  Bool `json:"isSystemPrompt"`
+}
+
+func (a *API) saveCollectionDescription(ctx context.Context, c *auth.Caller, in collectionDescriptionRequest) (none, error) {
+	if err := checkDescription(in.Description.S); err != nil {
+		return none{}, err
+	}
+	return none{}, editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
+		col.Description = in.Description.S
+		return nil
+	})
+}
+
+func checkDescription(s string) error {
+	if len(s) > maxDescription {
+		return fault.New(fault.Invalid, "description: is longer than %d bytes", maxDescription)
+	}
+	return nil
+}
+
+type updateEnvTypeRequest struct {
+	APICollectionIDs Ints `json:"apiCollectionIds" api:"required"`
+	ResetEnvTypes    Bool `json:"resetEnvTypes" api:"required"`
+	EnvType          Tags `json:"envType"`
+}
+
+func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTypeRequest) (none, error) {
+	for i, t := range in.EnvType {
+		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > maxTagText || len(t.Value) > maxTagText {
+			return none{}, fault.New(fault.Invalid, "envType: element %d: keyName is empty, or a text is longer than %d bytes", i, maxTagText)
+		}
+	}
+	cols, err := visible(ctx, c, "apiCollectionIds", orNone(in.APICollectionIDs))
+	if err != nil || !in.ResetEnvTypes.B && len(in.EnvType) == 0 {
+		return none{}, err
+	}
+	now := a.cfg.Now().Unix()
+	_, err = c.Store.EditCollections(ctx, idsOf(cols), func(col *inventory.Collection) (bool, error) {
+		if in.ResetEnvTypes.B {
+			had := len(col.Tags) > 0
+			col.Tags = nil
+			return had, nil
+		}
+		col.Tags = toggleTags(col.Tags, in.EnvType, now)
+		if len(col.Tags) > maxTags {
+			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", maxTags)
+		}
+		return true, nil
+	})
+	return none{}, err
+}
+
+// orNone makes an empty list of ids one that names nothing: at endpoints that need
+// ids it must not pass for work done.
+func orNone(ids []int64) []int64 {
+	if len(ids) == 0 {
+		return []int64{math.MaxInt64}
+	}
+	return ids
+}
+
+// toggleTags removes those of toggle that are there and adds the others. There is
+// one environment at most.
+func toggleTags(have []inventory.Tag, toggle Tags, now int64) []inventory.Tag {
+	tags := slices.Clone(have)
+	isEnv := func(t inventory.Tag) bool { return strings.EqualFold(t.KeyName, inventory.KeyEnvType) }
+	for _, t := range toggle {
+		same := func(o inventory.Tag) bool { return o.KeyName == t.KeyName && o.Value == t.Value }
+		if slices.ContainsFunc(have, same) {
+			tags = slices.DeleteFunc(tags, same)
+			continue
+		}
+		if isEnv(t) {
+			tags = slices.DeleteFunc(tags, isEnv)
+		}
+		tags = append(tags, inventory.Tag{LastUpdatedTS: now, KeyName: t.KeyName, Value: t.Value, Source: "USER"})
+	}
+	return tags
+}
+
+type testScopeRequest struct {
+	APICollectionIDs              Ints `json:"apiCollectionIds" api:"required"`
+	CurrentIsOutOfTestingScopeVal Bool `json:"currentIsOutOfTestingScopeVal" api:"required"`
+}
+
+type successResponse struct {
+	Success bool `json:"success"`
+}
+
+func (a *API) toggleTestScope(ctx context.Context, c *auth.Caller, in testScopeRequest) (successResponse, error) {
+	cols, err := visible(ctx, c, "apiCollectionIds", orNone(in.APICollectionIDs))
+	if err != nil {
+		return successResponse{}, err
+	}
+	out := !in.CurrentIsOutOfTestingScopeVal.B
+	_, err = c.Store.EditCollections(ctx, idsOf(cols), func(col *inventory.Collection) (bool, error) {
+		changed := col.OutOfTestingScope != out
+		col.OutOfTestingScope = out
+		return changed, nil
+	})
+	return successResponse{err == nil}, err
+}
+
+// collectionsRequest names collections in either form.
+type collectionsRequest struct {
+	APICollections   Refs `json:"apiCollections"`
+	APICollectionIDs Ints `json:"apiCollectionIds"`
+}
+
+func (in *collectionsRequest) find(ctx context.Context, c *auth.Caller) ([]inventory.Collection, error) {
+	if len(in.APICollections) > 0 {
+		return visible(ctx, c, "apiCollections", in.APICollections)
+	}
+	return visible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
+}
+
+func (a *API) deactivateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
+	return a.setActive(ctx, c, &in, false)
+}
+
+func (a *API) activateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
+	return a.setActive(ctx, c, &in, true)
+}
+
+func (a *API) setActive(ctx context.Context, c *auth.Caller, in *collectionsRequest, active bool) (getAllCollectionsResponse, error) {
+	out := getAllCollectionsResponse{APICollections: []collection{}}
+	cols, err := in.find(ctx, c)
+	if err != nil || len(cols) == 0 {
+		return out, err
+	}
+	cols, err = c.Store.EditCollections(ctx, idsOf(cols), func(col *inventory.Collection) (bool, error) {
+		changed := col.Deactivated == active
+		col.Deactivated = !active
+		return changed, nil
+	})
+	if err != nil {
+		return out, err
+	}
+	for i := range cols {
+		out.APICollections = append(out.APICollections, toCollection(&cols[i]))
+	}
+	return out, a.reload(ctx, c)
+}
+
+func (a *API) deleteCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (none, error) {
+	cols, err := in.find(ctx, c)
+	if err != nil || len(cols) == 0 {
+		return none{}, err
+	}
+	_, err = c.Store.DeleteCollections(ctx, idsOf(cols))
+	return none{}, err
+}
+
+type oneCollectionRequest struct {
+	APICollectionID Int `json:"apiCollectionId" api:"required"`
+}
+
+func (a *API) deleteCollection(ctx context.Context, c *auth.Caller, in oneCollectionRequest) (none, error) {
+	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+	if err != nil {
+		return none{}, err
+	}
+	_, err = c.Store.DeleteCollections(ctx, []int32{col.ID})
+	return none{}, err
+}
+
+type redactCollectionRequest struct {
+	APICollectionID Int  `json:"apiCollectionId" api:"required"`
+	Redacted        Bool `json:"redacted" api:"required"`
+}
+
+type redactCollectionResponse struct {
+	Redacted        bool  `json:"redacted"`
+	APICollectionID int64 `json:"apiCollectionId"`
+}
+
+// redactCollection answers when what is stored is emptied: a reply that comes
+// before would tell people that their data is gone while it is not.
+func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCollectionRequest) (redactCollectionResponse, error) {
+	out := redactCollectionResponse{Redacted: in.Redacted.B, APICollectionID: in.APICollectionID.N}
+	err := editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
+		col.Redact, col.SampleCollectionsDropped = in.Redacted.B, !in.Redacted.B
+		return nil
+	})
+	if err != nil || !in.Redacted.B {
+		return out, err
+	}
+	// What was learned in the clear has to be stored before it can be emptied.
+	if err := a.reload(ctx, c); err != nil {
+		return out, err
+	}
+	// Also what an earlier call was kept from finishing.
+	cols, err := c.Store.Collections(ctx)
+	cols = slices.DeleteFunc(cols, func(col inventory.Collection) bool { return !col.Redact || col.SampleCollectionsDropped })
+	if err != nil || len(cols) == 0 {
+		return out, err
+	}
+	return out, c.Store.DropSamples(ctx, idsOf(cols))
+}
+
+type editCollectionNameRequest struct {
+	APICollectionID Int    `json:"apiCollectionId" api:"required"`
+	CollectionName  string `json:"collectionName" api:"required"`
+}
+
+func (a *API) editCollectionName(ctx context.Context, c *auth.Caller, in editCollectionNameRequest) (none, error) {
+	named, err := inventory.NewCollection(in.CollectionName)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
+		if col.HostName != "" {
+			return fault.New(fault.Invalid, "apiCollectionId: the collection of a host keeps the host's name")
+		}
+		col.Name = named.Name
+		return nil
+	})
+}

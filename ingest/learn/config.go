@@ -1,0 +1,186 @@
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"harken/har/redact"
+	"harken/ingest/learn/filter"
+	"harken/inventory"
+	"harken/inventory/datatype"
+)
+
+// An accountConfig is what people set for an account, compiled.
+type accountConfig struct {
+	version int64
+	until   time.Time // when the version is asked for again
+
+	settings  inventory.Settings
+	filter    *filter.Filter
+	edits     bool // some filter changes entries
+	limiter   *filter.Limiter
+	detector  *datatype.Detector
+	access    *inventory.AccessPolicy
+	auth      *datatype.AuthTypes // nil if there are none
+	overrides map[overrideKey]bool
+	all       *redact.Redactor // of everything
+	typed     *redact.Redactor // of the types that are redacted; nil if none is
+}
+
+// An overrideKey names a parameter on which a person said a word.
+type overrideKey struct {
+	inventory.EndpointKey
+	code   int
+	header bool
+	name   string
+}
+
+// configOf returns the configuration of an account, which is looked at again
+// every refresh. It waits for the store; nil if ctx ended.
+func (l *Learner) configOf(ctx context.Context, account int32) *accountConfig {
+	now := l.cfg.Now()
+	have := l.configs[account]
+	if have != nil && now.Before(have.until) {
+		return have
+	}
+	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
+		c, err := l.loadConfig(ctx, account, have)
+		if err == nil {
+			c.until = now.Add(l.cfg.ReloadEvery)
+			if have != nil && c != have {
+				l.forgetAll() // flags of collections may have changed too
+			}
+			if len(l.configs) >= maxAccounts {
+				clear(l.configs)
+			}
+			l.configs[account] = c
+			return c
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("settings cannot be read, trying again", "account", account, "err", err)
+		if !pause(ctx, delay) {
+			return nil
+		}
+	}
+}
+
+// maxAccounts bounds the accounts whose configuration is remembered.
+const maxAccounts = 10_000
+
+// loadConfig reads a configuration unless it is the one that is there.
+func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountConfig) (*accountConfig, error) {
+	s := l.cfg.Stores.Full(account)
+	version, err := s.ConfigVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if have != nil && have.version == version {
+		return have, nil
+	}
+	c := &accountConfig{version: version, overrides: map[overrideKey]bool{}}
+	if c.settings, err = s.Settings(ctx); err != nil {
+		return nil, err
+	}
+	read := func(kind string) []inventory.Definition {
+		ds, derr := s.Definitions(ctx, kind)
+		err = errors.Join(err, derr)
+		return ds
+	}
+	types, builtins := read(inventory.CustomDataTypes), read(inventory.DataTypeOverrides)
+	auth, filters := read(inventory.CustomAuthTypes), read(inventory.AdvancedFilters)
+	overrides, oerr := s.SensitiveOverrides(ctx, nil)
+	if err = errors.Join(err, oerr); err != nil {
+		return nil, err
+	}
+	for i := range overrides {
+		o := &overrides[i]
+		c.overrides[overrideKey{o.EndpointKey, o.ResponseCode, o.Header, o.Param}] = o.Sensitive
+	}
+	if err := c.compile(types, builtins, auth, filters); err != nil {
+		// What is wrong is left out; the rest works.
+		l.log.Warn("some settings are not used", "account", account, "err", err)
+	}
+	return c, nil
+}
+
+// compile makes of the documents what records are learned by. Its error names
+// what was left out.
+func (c *accountConfig) compile(types, builtins, auth, filters []inventory.Definition) error {
+	var errs []error
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	settings, err := filterSettings(&c.settings)
+	note(err)
+	c.filter, err = filter.Compile(settings)
+	note(err)
+	c.limiter = filter.NewLimiter(settings.EndpointRateLimit)
+	documents, err := decodeAll[filter.Document](filters, func(d *filter.Document, id string) { d.ID = id })
+	note(err)
+	if len(documents) > 0 {
+		set, err := filter.CompileAdvanced(documents)
+		note(err)
+		c.filter = c.filter.WithAdvanced(set)
+		c.edits = slices.ContainsFunc(documents, func(d filter.Document) bool { return strings.Contains(d.Content, "execute") })
+	}
+	var d datatype.Definitions
+	d.Custom, err = decodeAll[datatype.CustomType](types, nil)
+	note(err)
+	d.Builtins, err = decodeAll[datatype.Override](builtins, nil)
+	note(err)
+	c.detector, err = datatype.Compile(d)
+	note(err)
+	c.access, err = inventory.NewAccessPolicy(c.settings.PrivateCIDRs, c.settings.PartnerIPs)
+	note(err)
+	ways, err := decodeAll[datatype.AuthType](auth, nil)
+	note(err)
+	if len(ways) > 0 {
+		c.auth, err = datatype.CompileAuth(ways)
+		note(err)
+	}
+	c.all, err = redact.New(redact.Config{All: true})
+	note(err)
+	if len(c.detector.RedactedTypes()) > 0 {
+		c.typed, err = redact.New(redact.Config{Types: func(key, value string) bool {
+			return c.detector.Redacted(c.detector.Text(key, value))
+		}})
+		note(err)
+	}
+	return errors.Join(errs...)
+}
+
+// filterSettings are the members of s that filters use: both are the published
+// document.
+func filterSettings(s *inventory.Settings) (filter.Settings, error) {
+	var out filter.Settings
+	doc, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(doc, &out)
+	}
+	return out, err
+}
+
+// decodeAll decodes documents; those that cannot be are left out, and named.
+func decodeAll[T any](ds []inventory.Definition, named func(*T, string)) ([]T, error) {
+	var all []T
+	var errs []error
+	for i := range ds {
+		var one T
+		if err := json.Unmarshal(ds[i].Doc, &one); err != nil {
+			errs = append(errs, fmt.Errorf("%s %q: %w", ds[i].Kind, ds[i].ID, err))
+			continue
+		}
+		if named != nil {
+			named(&one, ds[i].ID)
+		}
+		all = append(all, one)
+	}
+	return all, errors.Join(errs...)
+}

@@ -1,0 +1,301 @@
+package learn
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"harken/inventory"
+	"harken/inventory/extract"
+	"harken/inventory/pathtmpl"
+)
+
+// A mergeJob is what one pass over a collection found: the store does it after
+// the observations that were made before the pass.
+type mergeJob struct {
+	c           *collection
+	absorptions []inventory.Absorption
+	state       inventory.TemplateState
+	more        bool // not all URLs were looked at
+	conflict    bool // someone else changed the state
+}
+
+const (
+	// mergeLimit is how many URLs one pass over a collection looks at, so that it
+	// keeps the learner for some milliseconds only.
+	mergeLimit = 2000
+	// absorbChunk is how many URLs one transaction absorbs.
+	absorbChunk = 200
+)
+
+// mergeable reports whether an endpoint may become part of a template, or is one.
+func mergeable(k inventory.EndpointKey) bool {
+	return !strings.Contains(k.URL, "graph") && (strings.Count(k.URL, "/") > 1 || pathtmpl.IsTemplate(k.URL))
+}
+
+// due notes that look-alikes are to be looked for in a collection.
+func (l *Learner) due(c *collection, at time.Time) {
+	if c.mergeAt.IsZero() {
+		c.mergeAt = at
+		l.dirty = append(l.dirty, c)
+	}
+}
+
+// touch has URLs looked at again whose parameters changed.
+func (l *Learner) touch(keys []accountKey) {
+	at := l.cfg.Now().Add(l.cfg.MergeEvery)
+	for i := range keys {
+		k := &keys[i]
+		c := l.accounts.byID[idKey{k.account, k.Collection}]
+		if c == nil || c.set == nil {
+			continue // read again from the store when it is needed
+		}
+		c.set.Touch(k.Method, k.URL)
+		l.due(c, at)
+	}
+}
+
+// An accountKey names an endpoint of an account.
+type accountKey struct {
+	account int32
+	inventory.EndpointKey
+}
+
+// leftDue loads one of the collections that were not looked through before the
+// learner was started.
+func (l *Learner) leftDue(ctx context.Context) {
+	if len(l.left) == 0 || l.flying {
+		return
+	}
+	k := l.left[0]
+	l.left = l.left[1:]
+	found, err := l.cfg.Stores.Account(k.Account).Collection(ctx, k.ID)
+	switch {
+	case inventory.NotFound(err):
+		return
+	case err != nil:
+		l.left = append(l.left, k)
+		return
+	}
+	c := l.accounts.byID[idKey{k.Account, k.ID}]
+	if c == nil {
+		c = &collection{account: k.Account, id: k.ID, redact: found.Redact, deactivated: found.Deactivated}
+		l.accounts.byID[idKey{k.Account, k.ID}] = c
+	}
+	if c.set == nil {
+		cfg := l.configOf(ctx, k.Account)
+		if cfg == nil || l.accounts.loadSet(ctx, c, cfg) != nil {
+			l.left = append(l.left, k)
+			return
+		}
+	}
+	l.due(c, l.cfg.Now())
+}
+
+// mergePass looks for look-alikes in the collections that are due and gives what
+// the store has to do then. No update may be on its way.
+func (l *Learner) mergePass(ctx context.Context, all bool) []*mergeJob {
+	now := l.cfg.Now()
+	var jobs []*mergeJob
+	later := l.dirty[:0]
+	ready := slices.Clone(l.dirty)
+	slices.SortFunc(ready, func(x, y *collection) int {
+		return cmp.Or(cmp.Compare(x.account, y.account), cmp.Compare(x.id, y.id))
+	})
+	for _, c := range ready {
+		if c.set == nil {
+			c.mergeAt = time.Time{}
+			continue
+		}
+		if !all && now.Before(c.mergeAt) {
+			later = append(later, c)
+			continue
+		}
+		c.mergeAt = time.Time{}
+		job := l.mergeOne(ctx, c)
+		jobs = append(jobs, job)
+		if job.more = c.set.Pending() > 0; job.more {
+			c.mergeAt = now
+			later = append(later, c)
+		}
+	}
+	clear(l.dirty[len(later):])
+	l.dirty = later
+	return jobs
+}
+
+func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
+	start := time.Now()
+	var failed []inventory.EndpointKey
+	opt := pathtmpl.MergeOptions{Limit: mergeLimit, Shape: func(method, url string) (pathtmpl.Shape, bool) {
+		k := inventory.EndpointKey{Collection: c.id, URL: url, Method: method}
+		shape, ok, err := l.shape(ctx, c, k)
+		if err == nil && !ok {
+			// What a template has absorbed, or kept from being an endpoint, is shaped
+			// like the template.
+			if t, matched := c.set.Match(method, url); matched && t != url {
+				k.URL = t
+				shape, ok, err = l.shape(ctx, c, k)
+			}
+		}
+		if err != nil {
+			failed = append(failed, inventory.EndpointKey{Collection: c.id, URL: url, Method: method})
+		}
+		return shape, ok
+	}}
+	if cfg := l.configs[c.account]; cfg != nil && !cfg.settings.BodyMatching() {
+		opt.Shape = func(string, string) (pathtmpl.Shape, bool) { return pathtmpl.Shape{}, true }
+	}
+	job := &mergeJob{c: c, state: inventory.TemplateState{Version: c.stateVersion}}
+	for _, a := range c.set.Merge(opt) {
+		in := inventory.Absorption{Collection: c.id, Method: a.Method, Template: a.Template, URLs: a.URLs}
+		in.Params = l.urlParams(c, a.Template, a.URLs)
+		job.absorptions = append(job.absorptions, in)
+		l.metrics.absorbed.Add(float64(len(a.URLs)))
+	}
+	for _, k := range failed {
+		c.set.Touch(k.Method, k.URL)
+	}
+	// Also when nothing was absorbed: the reasons of templates decide what they take.
+	job.state.Data = c.set.AppendState(nil)
+	c.merging = true
+	l.accounts.account(c)
+	l.metrics.merge.Observe(time.Since(start).Seconds())
+	return job
+}
+
+// shape gives the shape of an endpoint, as it is stored and as it is about to be.
+func (l *Learner) shape(ctx context.Context, c *collection, k inventory.EndpointKey) (pathtmpl.Shape, bool, error) {
+	e, err := l.cfg.Stores.Account(c.account).Endpoint(ctx, k)
+	if err != nil && !inventory.NotFound(err) {
+		return pathtmpl.Shape{}, false, err
+	}
+	known := err == nil
+	if part := l.now.accounts[c.account]; part != nil {
+		if ep := part.endpoints[k]; ep != nil {
+			o := ep.observation()
+			e.Merge(&o)
+			known = true
+		}
+	}
+	if !known {
+		return pathtmpl.Shape{}, false, nil
+	}
+	return shapeOf(&e), true, nil
+}
+
+// shapeOf is what look-alikes are compared by: names of query and body.
+func shapeOf(e *inventory.Endpoint) pathtmpl.Shape {
+	var request []string
+	responses := make(map[int][]string, len(e.ResponseCodes))
+	for _, code := range e.ResponseCodes {
+		responses[code] = nil
+	}
+	for i := range e.Params {
+		p := &e.Params[i]
+		switch {
+		case p.Header || p.URLParam:
+		case p.Query:
+			request = append(request, "?"+p.Name)
+		case p.ResponseCode == -1:
+			request = append(request, p.Name)
+		default:
+			responses[p.ResponseCode] = append(responses[p.ResponseCode], p.Name)
+		}
+	}
+	return pathtmpl.NewShape(request, responses)
+}
+
+// urlParams prepares the URL parameters of absorbed URLs, as learning them by the
+// template would have found them.
+func (l *Learner) urlParams(c *collection, template string, urls []string) func(string) []inventory.Param {
+	cfg := l.configs[c.account]
+	all := make(map[string][]inventory.Param, len(urls))
+	for _, url := range urls {
+		pathtmpl.Params(template, url, func(index int, _, value string) {
+			if pathtmpl.IsTemplate("/" + value) {
+				return // a narrower template: its own parameters move with it
+			}
+			x := extract.Param{Place: extract.URLParam, Status: -1, Name: strconv.Itoa(index), Value: value[:min(len(value), extract.MaxValue)]}
+			p := inventory.Param{ParamKey: inventory.ParamKey{ResponseCode: -1, URLParam: true, Name: x.Name, Type: "GENERIC"}}
+			if cfg != nil {
+				p.Type = x.Type(cfg.detector)
+			}
+			if !c.redact && (cfg == nil || !cfg.detector.Redacted(p.Type)) {
+				t := typed{name: p.Type}
+				t.observeRange(x.Value)
+				p.HasRange, p.Min, p.Max = t.hasRange, t.min, t.max
+				// Its caller is whoever sent requests to the URL: Absorb fills it in.
+				p.Sketch = p.Sketch.Add(inventory.HashValue(x.Value), inventory.Callers{})
+				if p.Full = len(x.Value) > inventory.MaxValueBytes; !p.Full {
+					p.Values = []string{strings.Clone(x.Value)}
+				}
+			}
+			all[url] = append(all[url], p)
+		})
+	}
+	return func(url string) []inventory.Param { return all[url] }
+}
+
+// absorb has the store do what passes found; err is only that the grace after the
+// end was over.
+func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accountKey) error {
+	for _, j := range jobs {
+		store := l.cfg.Stores.Full(j.c.account)
+		for i := range j.absorptions {
+			for urls := range slices.Chunk(j.absorptions[i].URLs, absorbChunk) {
+				part := j.absorptions[i]
+				part.URLs = urls
+				if err := l.untilDone(ctx, func() error { return store.Absorb(ctx, part) }); err != nil {
+					return err
+				}
+			}
+		}
+		// What this update reshaped was not known when the pass was made.
+		j.state.Due = j.more || slices.ContainsFunc(reshaped, func(k accountKey) bool { return k.account == j.c.account && k.Collection == j.c.id })
+		if err := l.untilDone(ctx, func() error {
+			version, err := store.PutTemplateState(ctx, j.c.id, j.state)
+			if inventory.Conflict(err) {
+				j.conflict = true
+				return nil
+			}
+			if err == nil {
+				j.state.Version = version
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untilDone repeats what the store refuses, but for what is not there.
+func (l *Learner) untilDone(ctx context.Context, do func() error) error {
+	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
+		err := do()
+		if err == nil || inventory.NotFound(err) {
+			return nil
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("store did not merge paths, trying again", "err", err)
+		if !pause(ctx, delay) {
+			return err
+		}
+	}
+}
+
+// merged takes the outcome of jobs.
+func (l *Learner) merged(jobs []*mergeJob) {
+	for _, j := range jobs {
+		j.c.merging = false
+		j.c.stateVersion = j.state.Version
+		if j.conflict && j.c.set != nil {
+			l.accounts.bytes -= j.c.bytes
+			j.c.set, j.c.bytes, j.c.mergeAt = nil, 0, time.Time{}
+		}
+	}
+}

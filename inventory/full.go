@@ -1,0 +1,97 @@
+package inventory
+
+import "context"
+
+// A FullStore is all that is kept of an account. Unlike Store it has no form that
+// is limited to some collections: who calls it for a person checks those first. It
+// is safe for concurrent use.
+type FullStore interface {
+	Store
+	SettingsStore
+	DefinitionStore
+	TemplateStore
+	ChangeStore
+	TrafficStore
+	DroppedStore
+	SensitiveStore
+	CollectionEditor
+	EndpointEditor
+}
+
+// A TemplateState is what path templates of a collection are made from, beside its
+// endpoints: evidence and blocks, in the form of pathtmpl.
+type TemplateState struct {
+	Version int64 // 0 if nothing is stored
+	Data    []byte
+	Due     bool // the collection is among Learning.MergeDue
+}
+
+// A TemplateStore keeps what path templates are made from, and lets a template
+// take over URLs.
+type TemplateStore interface {
+	// TemplateState returns the state of a collection.
+	TemplateState(ctx context.Context, collection int32) (TemplateState, error)
+	// PutTemplateState stores s if s.Version is the version of what is stored, and
+	// returns the new version; else fault.Conflict. With Data nil it stores Due
+	// alone, and the version stays.
+	PutTemplateState(ctx context.Context, collection int32, s TemplateState) (version int64, err error)
+	// Absorb makes the template, which is made if it does not exist, take over the
+	// history of urls of the method, and removes these: facts, params, counts and
+	// traffic are merged as observations are, the newest samples kept, changes and
+	// overrides moved. Of every absorbed URL the placeholders' values become URL
+	// parameters, for which detect names the type of a value; each counts as often
+	// as its URL. A URL that does not exist is skipped, so that it can be repeated.
+	// All or nothing of it is done.
+	Absorb(ctx context.Context, a Absorption) error
+}
+
+// An Absorption names the URLs that a template takes over.
+type Absorption struct {
+	Collection int32
+	Method     string
+	Template   string
+	URLs       []string
+	// Params gives the URL parameters of one of URLs: key, type, and the value and
+	// range that it stands for. Counts, times and the callers
+	// in a Sketch are filled in from the URL's. Nil
+	// gives none.
+	Params func(url string) []Param
+}
+
+// A CollectionEditor changes collections. Each change is seen by ConfigVersion.
+type CollectionEditor interface {
+	// EditCollections calls edit for each collection of ids (nil is all) that
+	// exists, stores it if edit reports a change, and returns those stored, with
+	// URLsCount: all of them or, if edit fails, none. ID, HostName and VxlanID
+	// cannot change. A display name that another collection has in any letter case
+	// is fault.Conflict. edit must not call the store.
+	EditCollections(ctx context.Context, ids []int32, edit func(*Collection) (changed bool, err error)) ([]Collection, error)
+	// DeleteCollections removes collections with all that belongs to them, and
+	// returns how many endpoints that were. Ids that do not exist are skipped. The
+	// default collection is emptied and stays. It may be repeated after an error.
+	DeleteCollections(ctx context.Context, ids []int32) (endpoints int, err error)
+	// DropSamples empties samples, sensitive samples and values of parameters of
+	// collections, then sets SampleCollectionsDropped of each. It may be repeated
+	// after an error.
+	DropSamples(ctx context.Context, ids []int32) error
+}
+
+// An EndpointEditor changes endpoints.
+type EndpointEditor interface {
+	// EditEndpoints calls edit for each endpoint of keys that exists, without
+	// params, stores it if edit reports a change, and returns how many were stored:
+	// all of them or, if edit fails, none. Description, AccessTypes and AuthTypes
+	// may change. edit must not call the store.
+	EditEndpoints(ctx context.Context, keys []EndpointKey, edit func(*Endpoint) (changed bool, err error)) (int, error)
+	// DeleteEndpoints removes endpoints with all that belongs to them and returns
+	// how many existed.
+	DeleteEndpoints(ctx context.Context, keys []EndpointKey) (int, error)
+}
+
+// Maintenance is the upkeep of a store.
+type Maintenance interface {
+	// Compact removes, for every account, what its settings keep no longer at now
+	// (Unix seconds): old samples, changes. It works in short transactions and may
+	// be broken off at any time.
+	Compact(ctx context.Context, now int64) error
+}
