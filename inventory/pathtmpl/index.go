@@ -15,17 +15,22 @@ type index struct {
 	buckets map[uint64]*bucket
 	// groups hold the URLs with the same English words at the same places: no
 	// template matches a path of another group.
-	groups map[uint64]*group
-	stale  []*group
+	groups   map[uint64]*group
+	stale    []*group
+	deferred []*group // stale ones for another pass
 }
 
 // A group is looked through as a whole only when a template has come whose paths
-// no single bucket has.
+// no single bucket has; a large one only when it has grown by a sixteenth since, or
+// at every sixteenth pass, so that this too costs a URL little.
 type group struct {
-	entries []*entry
-	stiff   int // entries that not every template which covers them shares a bucket with
-	gone    int
-	stale   bool
+	entries  []*entry
+	stiff    int // entries that not every template which covers them shares a bucket with
+	gone     int
+	narrow   int // templates with numbers or object ids
+	grown    int // entries since it was looked through
+	deferred int // passes that left it for later
+	stale    bool
 }
 
 // A segment is what the index knows of one segment of an entry.
@@ -39,6 +44,18 @@ type segment struct {
 
 // maxFree is how many segments of one URL are left out in turn.
 const maxFree = 16
+
+// due reports whether a stale group is to be looked through in this pass.
+func (g *group) due() bool {
+	if len(g.entries) <= smallGroup || g.grown >= len(g.entries)/16 || g.deferred >= 16 {
+		g.grown, g.deferred = 0, 0
+		return true
+	}
+	g.deferred++
+	return false
+}
+
+const smallGroup = 1024
 
 const wildHash = 0x9e3779b97f4a7c15
 

@@ -80,8 +80,13 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // called, if the Shape of a URL is always the same, and that of a template similar
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
-// look-alikes of others.
+// look-alikes of others. In paths of three and more ids of mixed kinds it may, once
+// in thousands of paths, matter for which templates of numbers become part of one
+// with STRING. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
+	if s.shapes.bytes > s.maxBytes()/8 {
+		s.bytes -= s.shapes.forget()
+	}
 	var out []Absorption
 	limit := cmp.Or(max(opt.Limit, 0), s.waiting)
 	for method, m := range s.methods {
@@ -111,6 +116,7 @@ type pass struct {
 // and at all that comes of them.
 func (p *pass) run(limit int) (done int) {
 	x := &p.m.index
+	x.stale, x.deferred = append(x.stale, x.deferred...), nil
 	done = min(limit, len(x.pending))
 	later := x.pending[done:]
 	x.pending = x.pending[:done:done]
@@ -166,7 +172,7 @@ func (p *pass) affect(e *entry) {
 
 // group puts an entry into its group; false if it consists of English words.
 func (p *pass) group(e *entry, segs []segment, key uint64) bool {
-	plain, stiff, wild := true, e.form != "", 0
+	plain, stiff, wild, narrow := true, e.form != "", 0, false
 	for i := range segs {
 		plain = plain && segs[i].english
 		stiff = stiff || segs[i].ph < 0 && !segs[i].english && !segs[i].free
@@ -175,6 +181,8 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 			wild++
 		case phVersioned, phLocale:
 			wild += 2 // STRING is below it, or above
+		case phInteger, phFloat, phObjectID:
+			narrow = e.template
 		}
 	}
 	if plain {
@@ -192,11 +200,15 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 	if !e.indexed && !e.gone {
 		e.indexed = true
 		g.entries = append(g.entries, e)
+		g.grown++
+		if e.narrow = narrow; narrow {
+			g.narrow++
+		}
 		if e.stiff = stiff; stiff {
 			g.stiff++
 		}
 	}
-	if e.template && !e.ghost && !g.stale && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given() || e.ev.comparable()) {
+	if e.template && !e.ghost && !g.stale && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given() || g.narrow > 0 && e.ev.comparable()) {
 		g.stale = true
 		x.stale = append(x.stale, g)
 	}
@@ -235,6 +247,9 @@ func (p *pass) join(e *entry, segs []segment, all uint64, pos int) {
 		name, locale = segs[pos].lower, isLocale(segs[pos].lower)
 	}
 	if b == nil {
+		if p.bytes >= p.maxBytes() {
+			return
+		}
 		b = &bucket{next: x.buckets[key], pos: int16(pos)} //nolint:gosec // at most maxSegments
 		b.members = []member{{e: e, locale: locale}}
 		if locale {

@@ -51,6 +51,7 @@ type entry struct {
 	queued   bool
 	indexed  bool
 	stiff    bool // counted in group.stiff
+	narrow   bool // counted in group.narrow
 	open     bool // a template with opaque literals, which may yet become placeholders
 	locale   bool // a template with LOCALE, which may yet become STRING
 }
@@ -67,7 +68,7 @@ const (
 // The bounds of a Set whose Options name none.
 const (
 	defaultMaxURLs  = 100_000
-	defaultMaxBytes = 32 << 20
+	defaultMaxBytes = 64 << 20
 )
 
 // NewSet makes an empty Set. The zero Set is one with zero Options.

@@ -11,6 +11,10 @@ type move struct{ e, into *entry }
 func (p *pass) settle() {
 	x := &p.m.index
 	for _, g := range x.stale {
+		if !g.due() {
+			x.deferred = append(x.deferred, g)
+			continue
+		}
 		g.stale = false
 		g.clean()
 		p.affected = append(p.affected, g.entries...)
@@ -89,7 +93,9 @@ func (p *pass) cover(e *entry) *entry {
 // similar and it had eleven values there: of short hashes some have digits only.
 // From then on it takes such values itself.
 func (p *pass) widen(t, e *entry) bool {
-	if p == nil || p.opt.Shape == nil || t == e || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
+	// A template with LOCALE may still give way to one with STRING there, which
+	// decides then.
+	if p == nil || p.opt.Shape == nil || t == e || t.locale || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
 		return false
 	}
 	wide, ok := p.Set.opt.lacks(t, e)
@@ -129,6 +135,9 @@ func (p *pass) retire(e, t *entry) {
 	if g := x.groups[key]; g != nil {
 		if e.stiff {
 			g.stiff--
+		}
+		if e.narrow {
+			g.narrow--
 		}
 		if g.gone++; g.gone > len(g.entries)/2 {
 			g.clean()

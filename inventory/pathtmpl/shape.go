@@ -128,8 +128,17 @@ func (sh Shape) cost() int64 {
 
 // shapes keeps one copy of each distinct shape: look-alikes mostly have the same.
 type shapes struct {
-	seed maphash.Seed
-	by   map[uint64][]*Shape
+	seed  maphash.Seed
+	by    map[uint64][]*Shape
+	bytes int64
+}
+
+// forget drops what is only here, and gives the bytes that this was. A shape that
+// comes again is another copy then, which is as similar.
+func (p *shapes) forget() int64 {
+	n := p.bytes
+	p.by, p.bytes = nil, 0
+	return n
 }
 
 // intern gives the one copy of a shape, and what it cost to keep it.
@@ -161,5 +170,6 @@ func (p *shapes) intern(sh Shape) (*Shape, int64) {
 		kept.responses[i].names = slices.Clone(kept.responses[i].names)
 	}
 	p.by[key] = append(p.by[key], kept)
+	p.bytes += kept.cost()
 	return kept, kept.cost()
 }
