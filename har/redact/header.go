@@ -89,6 +89,12 @@ func (w *worker) cookie(hide bool, name, v string) (string, bool) {
 // cookies, the URLs, and the elements of lists in it.
 func (w *worker) header(name, v string) (string, bool) {
 	changed := false
+	if v != "" && (v[0] == '{' || v[0] == '[') && (w.r.types != nil || len(w.r.paths) > 0) {
+		j := rewriter{w: w, s: v}
+		if j.document(scope{key: name, states: w.root}) {
+			return view(j.finish()), j.changed()
+		}
+	}
 	// Without its content type a body could not be read again.
 	if w.r.types != nil && !w.masked(v) && !strings.EqualFold(name, "content-type") {
 		if w.r.types(name, v) {
@@ -99,7 +105,13 @@ func (w *worker) header(name, v string) (string, bool) {
 		if isCookie {
 			seps = ";"
 		}
+		if !isCookie {
+			w.nest += maxNest // pieces are not documents
+		}
 		v, changed = w.elements(name, v, seps, isCookie)
+		if !isCookie {
+			w.nest -= maxNest
+		}
 	}
 	if i := strings.IndexByte(v, '?'); i >= 0 && len(w.r.query) > 0 {
 		if out, ok := w.linked(v, i+1); ok {

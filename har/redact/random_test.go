@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -239,7 +240,7 @@ func checkShape(t *testing.T, before, after []byte) {
 }
 
 func TestNoSecretIsLeft(t *testing.T) {
-	rounds := uint64(3000)
+	rounds := uint64(3000 / slower)
 	if testing.Short() {
 		rounds = 300
 	}
@@ -272,22 +273,28 @@ func TestNoSecretIsLeft(t *testing.T) {
 	}
 }
 
+// aside is what is not a value: comments of GraphQL and event streams, what has no
+// name in a form, headers and surroundings of multipart, and in XML instructions
+// and the document type.
+var aside = regexp.MustCompile(`(?s)\} # s3cr\d+|(?m:^: s3cr\d+$)|&s3cr\d+$|^[^{]*\r\n--XyZ\r\n|X-B: [^\r]*\r\n|--XyZ--.*$|<\?pi .*?\?>|<!DOCTYPE .*?\]>`)
+
 // What is asked for by type is replaced in every encoding, and nothing else is.
 func TestTypesInEveryBody(t *testing.T) {
 	hide := must(t, redact.Config{Types: func(_, v string) bool {
 		return strings.Contains(v, secretWord) || strings.Contains(v, "9876543")
 	}})
 	nothing := must(t, redact.Config{Types: func(_, _ string) bool { return false }, Paths: []string{"$..none"}, Query: []string{"none"}, Headers: []string{"none"}})
-	for seed := range uint64(3000) {
+	for seed := range uint64(3000 / slower) {
 		m := maker{Rand: rand.New(rand.NewPCG(seed, 2))}
 		ct, in := m.body()
 		e := &har.Entry{Request: har.Request{URL: "https://h/graphql", PostData: &har.PostData{MimeType: ct, Body: []byte(in)}}}
 		nothing.Entry(e, "")
-		if got := string(e.Request.PostData.Body); got != in && json.Valid([]byte(in)) {
+		broken := ct == "application/x-ndjson" || ct == "application/json" && !json.Valid([]byte(in))
+		if got := string(e.Request.PostData.Body); got != in && !broken {
 			t.Fatalf("seed %d: %s changed:\n%s\n%s", seed, ct, in, got)
 		}
-		if ct != "application/json" && ct != "application/grpc-web" && ct != "application/x-ndjson" {
-			continue
+		if ct == "application/octet-stream" || ct == "text/html" {
+			continue // not UTF-8, or free text: asked about as a whole
 		}
 		e.Request.PostData.Body = []byte(in)
 		hide.Entry(e, "")
@@ -295,7 +302,7 @@ func TestTypesInEveryBody(t *testing.T) {
 		if d, err := base64.StdEncoding.DecodeString(got); err == nil {
 			got = string(d)
 		}
-		got, _, _ = strings.Cut(got, "} # ") // comments are not arguments
+		got = aside.ReplaceAllString(got, "")
 		if strings.Contains(got, secretWord) || strings.Contains(got, "9876543") {
 			t.Fatalf("seed %d: %s still has a secret:\n%s\n%s", seed, ct, in, got)
 		}

@@ -3,6 +3,10 @@
 // and in WebSocket messages. It rewrites the text around what it replaces as it
 // was: order, spacing and numbers stay, and so do all names.
 //
+// What begins as JSON, XML or gRPC and cannot be read to its end, often because
+// the body was cut, is kept up to there, and a mask stands for the rest: secrets
+// may be in it.
+//
 // It does not look for secrets within plain text, in names of members, or in
 // what is encoded beyond these forms (base64, files), and it leaves the sizes of
 // an entry, content.size and the header content-length among them, as they are:
@@ -162,7 +166,7 @@ type worker struct {
 const maxNest = 4
 
 func (w *worker) entry(e *har.Entry, template string) {
-	w.nest = 0
+	w.nest, w.arena = 0, w.arena[:0] // also after a panic of Config.Types
 	base, _, _ := strings.Cut(e.Request.URL, "?")
 	w.graph = strings.Contains(base, "graph")
 	all := w.r.all

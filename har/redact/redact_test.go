@@ -267,6 +267,17 @@ func TestTypes(t *testing.T) {
 	if diff := cmp.Diff("param_1 mail card e e X-Mail From From m m 1 mail mail", strings.Join(keys, " ")); diff != "" {
 		t.Errorf("keys -want +got:\n%s", diff)
 	}
+	for in, want := range map[string]string{
+		`{"group":"x","n":1}, {"group":"y"}`: `{"group":"x","n":1}, {"group":"y"}`,
+		`{"mail":"a@b.de","n":1.0}`:          `{"mail":"****","n":1.0}`,
+		`for="a@b.de";by=x`:                  `for="****";by=x`,
+		`Bearer abc==`:                       `Bearer abc==`,
+	} {
+		e := &har.Entry{Request: har.Request{Headers: []har.Header{{Name: "x", Value: in}}}}
+		if r.Entry(e, ""); e.Request.Headers[0].Value != want {
+			t.Errorf("header %s: %s, want %s", in, e.Request.Headers[0].Value, want)
+		}
+	}
 	if got := body(t, r, "text/plain", " a@b.de\n"); got != "****" {
 		t.Errorf("plain text: %q", got)
 	}

@@ -14,7 +14,7 @@ type xmlRewriter struct {
 	i    int
 	out  strings.Builder
 	open []xmlElement
-	text string // of the element at hand since the last tag, where it is hidden
+	text []byte // of the element at hand since the last tag, where it is hidden
 	seen bool   // the root
 	safe int    // the length of out after the last tag
 }
@@ -79,7 +79,7 @@ func (x *xmlRewriter) document() bool {
 			return false
 		}
 		// Texts are left out: another one, or the mask, may follow.
-		if x.text == "" && x.out.Len() > before && !strings.HasPrefix(rest, "<![") {
+		if len(x.text) == 0 && x.out.Len() > before && !strings.HasPrefix(rest, "<![") {
 			x.safe = x.out.Len()
 		}
 	}
@@ -110,11 +110,11 @@ func (x *xmlRewriter) chars(s string, raw bool) bool {
 		v = html.UnescapeString(core)
 	}
 	if sc := x.here(); sc.hide {
-		if x.text == "" && !raw {
+		if len(x.text) == 0 && !raw {
 			lead, _, _ := strings.Cut(s, core)
 			x.out.WriteString(lead)
 		}
-		x.text += v
+		x.text = append(x.text, v...)
 		return true
 	} else if out, ok := x.w.text(sc, v); ok {
 		lead, trail, _ := strings.Cut(s, core)
@@ -130,7 +130,7 @@ func (x *xmlRewriter) chars(s string, raw bool) bool {
 
 // space copies white space, but none within a hidden text.
 func (x *xmlRewriter) space(s string) {
-	if x.text == "" {
+	if len(x.text) == 0 {
 		x.out.WriteString(s)
 	}
 }
@@ -138,9 +138,9 @@ func (x *xmlRewriter) space(s string) {
 // flush writes what stands for a hidden text, which comments and sections may
 // have divided.
 func (x *xmlRewriter) flush() {
-	if x.text != "" {
-		x.out.WriteString(x.w.mask(x.text))
-		x.text = ""
+	if len(x.text) > 0 {
+		x.out.WriteString(x.w.mask(string(x.text)))
+		x.text = x.text[:0]
 	}
 }
 

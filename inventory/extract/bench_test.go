@@ -83,3 +83,25 @@ func BenchmarkBody(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkSplit(b *testing.B) {
+	for name, e := range map[string]*har.Entry{
+		"nothing": order(),
+		"graphql": request("application/json", `{"operationName":"Q","query":"query Q($id: ID!) { user(id: $id) { name email posts(first: 3) { id title } } }","variables":{"id":"5"}}`),
+		"call":    request("application/json", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"f","arguments":{"mail":"a@b.de"}}}`),
+	} {
+		if name != "nothing" {
+			e.Request.URL = "https://h/graphql/mcp"
+		}
+		b.Run(name, func(b *testing.B) {
+			var x extract.Extractor
+			b.ReportAllocs()
+			b.SetBytes(int64(len(e.Request.PostData.Body)))
+			for b.Loop() {
+				for _, p := range x.Split(e) {
+					x.Part(e, &p, "", func(extract.Param) {})
+				}
+			}
+		})
+	}
+}
