@@ -150,6 +150,9 @@ type Sample struct {
 	Account  int32
 	Source   string
 	Data     []byte
+	// Sensitive are, in an update, the parameters of which this is also a sensitive
+	// sample. Stores return it empty.
+	Sensitive []ParamKey
 }
 
 // MaxSamples is the number of newest samples kept per endpoint.

@@ -76,11 +76,13 @@ const DroppedNoCollection = "collection-deleted"
 
 // An AccountUpdate is the part of an Update that belongs to one account.
 type AccountUpdate struct {
-	Endpoints []Endpoint        // observations, each key once
-	Samples   []Sample          // oldest first, each of an endpoint in Endpoints
-	Dropped   map[string]int64  // records that filters dropped, by rule
-	Sensitive []SensitiveSample // oldest first, each of an endpoint in Endpoints
-	Drops     []Drop            // counts to add, each rule and host once
+	Endpoints []Endpoint       // observations, each key once
+	Samples   []Sample         // oldest first, each of an endpoint in Endpoints
+	Dropped   map[string]int64 // records that filters dropped, by rule
+	// Sensitive are those that are not among Samples, whose time is before that of
+	// Samples; oldest first, each of an endpoint in Endpoints.
+	Sensitive []SensitiveSample
+	Drops     []Drop // counts to add, each rule and host once
 	// Redacted are the collections of which values and samples are redacted already.
 	// Those of others that have Redact meanwhile are not stored.
 	Redacted []int32

@@ -74,14 +74,9 @@ type endpoint struct {
 	params      map[paramKey]*param
 	order       []*param // as the last records had them, at most maxOrder
 	ring        [inventory.MaxSamples]inventory.Sample
-	sampled     int // samples that were ever put into ring
+	ringOf      [inventory.MaxSamples][]counted // the sensitive parameters of each
+	sampled     int                             // samples that were ever put into ring
 	sensitive   []sensitive
-}
-
-// A sensitive is a sample of sensitive parameters.
-type sensitive struct {
-	inventory.Sample
-	of []*typed
 }
 
 // seen is a source and when it was seen last.
@@ -121,7 +116,7 @@ type typed struct {
 	name        datatype.Name
 	sensitive   bool // samples of it are kept
 	redacted    bool // its values are not
-	kept        int  // samples; see keepSensitive
+	seen        int  // samples of it, if it is sensitive
 	sketched    bool // the place has a sketch
 	sketch      inventory.Sketch
 	count       int64
@@ -207,7 +202,10 @@ func (a *aggregate) update() *inventory.Update {
 func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
 	n := min(e.sampled, len(e.ring))
 	for i := range n {
-		dst = append(dst, e.ring[(e.sampled-n+i)%len(e.ring)])
+		slot := (e.sampled - n + i) % len(e.ring)
+		s := e.ring[slot]
+		s.Sensitive = paramKeys(e.ringOf[slot])
+		dst = append(dst, s)
 	}
 	return dst
 }

@@ -1,8 +1,9 @@
 // Package learn is the learner: it takes records from a source, drops those that
 // do not count, merges what the others teach into observations of endpoints, and
 // hands these to a store together with how far each log was read, so that every
-// record counts exactly once. It does not know how records travel or how a store
-// keeps things, and merging look-alike static paths is not here.
+// record counts exactly once. It follows the settings and definitions of accounts,
+// and has look-alike paths merged. It does not know how records travel or how a
+// store keeps things; which paths look alike is decided by pathtmpl.
 package learn
 
 import (

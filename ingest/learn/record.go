@@ -257,12 +257,15 @@ func (l *Learner) sample(ep *endpoint, x *observed, template string) {
 			x.data = l.work.encoded
 		}
 	}
-	old := ep.ring[ep.sampled%len(ep.ring)].Data
-	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old))
-	if len(l.work.sensitive) > 0 && !x.redact {
-		l.now.keepSensitive(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, nil), l.work.sensitive)
-		l.now.pruneSensitive(ep, &l.pool)
+	if x.redact {
+		l.work.sensitive = l.work.sensitive[:0]
 	}
+	slot := ep.sampled % len(ep.ring)
+	// Counted first: the record may be what makes the one in its place too old.
+	of := count(l.work.sensitive, nil)
+	old, _ := l.now.leave(ep, slot, &l.pool)
+	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old))
+	ep.ringOf[slot] = of
 }
 
 // endpoint returns the endpoint with a key, which may share memory with an entry.

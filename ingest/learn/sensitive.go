@@ -3,74 +3,82 @@ package learn
 import (
 	"slices"
 
-	"harken/ingest"
 	"harken/inventory"
 )
 
-// keepSensitive keeps a record as a sample of sensitive parameters: the newest
-// MaxSamples of each.
-func (a *aggregate) keepSensitive(e *endpoint, r *ingest.Record, account int32, at int64, data []byte, of []*typed) {
-	var mine []*typed
-	for _, t := range of {
-		if !slices.Contains(mine, t) {
-			mine = append(mine, t)
-			t.kept++
-		}
-	}
-	e.sensitive = append(e.sensitive, sensitive{
-		Sample: inventory.Sample{Endpoint: e.key, Time: at, ID: r.ID, Account: account, Source: r.Source, Data: data},
-		of:     mine,
-	})
-	a.samples++
-	a.bytes += int64(len(data))
-	a.sampled += int64(len(data))
+// A sensitive is a sample of sensitive parameters.
+type sensitive struct {
+	inventory.Sample
+	of []counted
 }
 
-// pruneSensitive lets go of samples that are among the newest of no parameter, and
-// gives their bytes back, once there are many.
-func (a *aggregate) pruneSensitive(e *endpoint, pool *buffers) {
-	if len(e.sensitive) < 2*inventory.MaxSamples || !slices.ContainsFunc(e.sensitive[0].of, func(t *typed) bool { return t.kept >= 2*inventory.MaxSamples }) {
-		return
-	}
-	for i := range e.sensitive {
-		for _, t := range e.sensitive[i].of {
-			t.kept = 0
+// A counted says which sample of a parameter a record was, counted from 1.
+type counted struct {
+	t *typed
+	n int
+}
+
+// wanted reports whether a record is among the newest samples of one of its
+// parameters.
+func wanted(of []counted) bool {
+	return slices.ContainsFunc(of, func(c counted) bool { return c.t.seen-c.n < inventory.MaxSamples })
+}
+
+// count makes the next sample of parameters, in old's memory.
+func count(of []*typed, old []counted) []counted {
+	out := old[:0]
+	for _, t := range of {
+		if !slices.ContainsFunc(out, func(c counted) bool { return c.t == t }) {
+			t.seen++
+			out = append(out, counted{t, t.seen})
 		}
 	}
-	keep := make([]bool, len(e.sensitive))
-	for i, s := range slices.Backward(e.sensitive) {
-		for _, t := range s.of {
-			if t.kept < inventory.MaxSamples {
-				t.kept++
-				keep[i] = true
+	return out
+}
+
+// leave takes the sample in a slot of the ring out, before another takes its
+// place. While it is among the newest of a sensitive parameter it stays beside the
+// ring; else its bytes are returned, to be used again.
+func (a *aggregate) leave(e *endpoint, slot int, pool *buffers) (data []byte, of []counted) {
+	data, of = e.ring[slot].Data, e.ringOf[slot]
+	if !wanted(of) {
+		return data, of
+	}
+	if len(e.sensitive) >= 4*inventory.MaxSamples {
+		e.sensitive = slices.DeleteFunc(e.sensitive, func(s sensitive) bool {
+			if wanted(s.of) {
+				return false
 			}
+			a.bytes -= int64(len(s.Data))
+			a.sampled -= int64(len(s.Data))
+			a.samples--
+			pool.put(s.Data)
+			return true
+		})
+	}
+	e.sensitive = append(e.sensitive, sensitive{e.ring[slot], of})
+	a.samples++
+	e.ring[slot].Data, e.ringOf[slot] = nil, nil
+	return nil, nil
+}
+
+// paramKeys are the parameters that a record is one of the newest samples of.
+func paramKeys(of []counted) []inventory.ParamKey {
+	var keys []inventory.ParamKey
+	for _, c := range of {
+		if c.t.seen-c.n < inventory.MaxSamples {
+			keys = append(keys, c.t.paramKey(c.t.key))
 		}
 	}
-	n := 0
-	for i, s := range e.sensitive {
-		if keep[i] {
-			e.sensitive[n] = s
-			n++
-			continue
-		}
-		a.samples--
-		a.bytes -= int64(len(s.Data))
-		a.sampled -= int64(len(s.Data))
-		pool.put(s.Data)
-	}
-	clear(e.sensitive[n:])
-	e.sensitive = e.sensitive[:n]
+	slices.SortFunc(keys, func(x, y inventory.ParamKey) int { return x.Compare(&y) })
+	return keys
 }
 
 func (e *endpoint) appendSensitive(dst []inventory.SensitiveSample) []inventory.SensitiveSample {
 	for i := range e.sensitive {
-		s := &e.sensitive[i]
-		out := inventory.SensitiveSample{Sample: s.Sample}
-		for _, t := range s.of {
-			out.Params = append(out.Params, t.paramKey(t.key))
+		if s := &e.sensitive[i]; wanted(s.of) {
+			dst = append(dst, inventory.SensitiveSample{Sample: s.Sample, Params: paramKeys(s.of)})
 		}
-		slices.SortFunc(out.Params, func(x, y inventory.ParamKey) int { return x.Compare(&y) })
-		dst = append(dst, out)
 	}
 	return dst
 }

@@ -93,6 +93,7 @@ type applier struct {
 type storedEndpoint struct {
 	id      int64
 	sampled int64 // samples that were ever stored
+	indexed bool  // it has sensitive samples
 	inventory.Endpoint
 }
 
@@ -193,11 +194,12 @@ func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 	for rows.Next() {
 		var i int
 		var id, sampled int64
-		if err := rows.Scan(&i, &id, &sampled, &facts, &params, &traffic); err != nil {
+		var indexed bool
+		if err := rows.Scan(&i, &id, &sampled, &indexed, &facts, &params, &traffic); err != nil {
 			return err
 		}
 		s := &a.stored[i]
-		s.id, s.sampled = id, sampled
+		s.id, s.sampled, s.indexed = id, sampled, indexed
 		if err := unpackAll(facts, params, traffic, &s.Endpoint); err != nil {
 			return err
 		}
@@ -237,10 +239,8 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	if err := a.put(ctx, e, changed); err != nil {
 		return err
 	}
-	if len(keys) > 0 {
-		if err := a.sensitive(ctx, e.id, keys, u.Sensitive); err != nil {
-			return fmt.Errorf("sensitive samples: %w", err)
-		}
+	if err := a.sensitive(ctx, e, seq, mine, keys, u); err != nil {
+		return fmt.Errorf("sensitive samples: %w", err)
 	}
 	return a.ring(ctx, e.id, seq, mine, u.Samples)
 }

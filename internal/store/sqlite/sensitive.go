@@ -22,6 +22,14 @@ const (
 type sensitiveIndex struct {
 	next   int64 // sequence of the next record
 	params []sensitiveParam
+	// The records that are in the ring of samples, by their sequence there; the
+	// others are rows of their own.
+	ringed map[int64]int64
+}
+
+type sensitiveJSON struct {
+	Params []sensitiveParam `json:"p"`
+	Ringed map[int64]int64  `json:"r,omitempty"`
 }
 
 type sensitiveParam struct {
@@ -39,11 +47,11 @@ func (p *sensitiveParam) key() inventory.ParamKey {
 }
 
 func parseIndex(text string) (sensitiveIndex, error) {
-	var x sensitiveIndex
-	if err := json.Unmarshal([]byte(text), &x.params); err != nil {
-		return x, fmt.Errorf("index of sensitive samples: %w", err)
+	var j sensitiveJSON
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		return sensitiveIndex{}, fmt.Errorf("index of sensitive samples: %w", err)
 	}
-	return x, nil
+	return sensitiveIndex{params: j.Params, ringed: j.Ringed}, nil
 }
 
 func (x *sensitiveIndex) has(o *inventory.SensitiveOverride) bool {
@@ -96,16 +104,44 @@ func (x *sensitiveIndex) used() []int64 {
 	return all
 }
 
-// sensitive stores records as samples of sensitive parameters of an endpoint.
-func (a *applier) sensitive(ctx context.Context, endpoint int64, mine []int, all []inventory.SensitiveSample) error {
+// sensitive stores records as samples of sensitive parameters of an endpoint:
+// those of others, and those of mine, which become the samples from seq on. It
+// comes before the ring is written: what that overwrites may still be needed.
+func (a *applier) sensitive(ctx context.Context, e *storedEndpoint, seq int64, mine, others []int, u *inventory.AccountUpdate) error {
+	if len(mine)+len(others) == 0 ||
+		len(others) == 0 && !e.indexed && !slices.ContainsFunc(mine, func(i int) bool { return len(u.Samples[i].Sensitive) > 0 }) {
+		return nil
+	}
+	endpoint := e.id
 	x, err := a.index(ctx, endpoint)
 	if err != nil {
 		return err
 	}
 	before := x.used()
-	samples := make(map[int64]*inventory.SensitiveSample, len(mine))
-	for _, i := range mine {
-		samples[x.add(all[i].Params)] = &all[i]
+	samples := make(map[int64]*inventory.SensitiveSample, len(others))
+	for _, i := range others {
+		samples[x.add(u.Sensitive[i].Params)] = &u.Sensitive[i]
+	}
+	if x.ringed == nil {
+		x.ringed = map[int64]int64{}
+	}
+	for n, i := range mine {
+		if keys := u.Samples[i].Sensitive; len(keys) > 0 {
+			x.ringed[x.add(keys)] = seq + int64(n)
+		}
+	}
+	used := x.used()
+	for at, ring := range x.ringed {
+		_, needed := slices.BinarySearch(used, at)
+		switch {
+		case !needed:
+			delete(x.ringed, at)
+		case ring < seq+int64(len(mine))-inventory.MaxSamples:
+			delete(x.ringed, at)
+			if _, err := a.saveSensitive.ExecContext(ctx, endpoint, at, endpoint<<4|ring%inventory.MaxSamples, ring); err != nil {
+				return err
+			}
+		}
 	}
 	return a.putSensitive(ctx, endpoint, &x, before, samples)
 }
@@ -128,7 +164,7 @@ func (a *applier) putSensitive(ctx context.Context, endpoint int64, x *sensitive
 			}
 		}
 	}
-	text, err := json.Marshal(x.params)
+	text, err := json.Marshal(sensitiveJSON{x.params, x.ringed})
 	if err != nil {
 		return err
 	}
@@ -152,10 +188,26 @@ func (a *applier) index(ctx context.Context, endpoint int64) (sensitiveIndex, er
 	return x, err
 }
 
+// selectSensitive reads the records of an index: rows of their own, and those in
+// the ring.
+const selectSensitive = `SELECT seq, time, record, source, data FROM sensitive_samples WHERE endpoint = ?
+	UNION ALL SELECT r.value ->> 0, s.time, s.record, s.source, s.data FROM json_each(?) r
+	CROSS JOIN samples s ON s.id = ? << 4 | (r.value ->> 1) % 10 AND s.seq = r.value ->> 1`
+
+// rings lists what is in the ring: pairs of its sequence here and there.
+func (x *sensitiveIndex) rings() [][2]int64 {
+	all := make([][2]int64, 0, len(x.ringed))
+	for at, ring := range x.ringed {
+		all = append(all, [2]int64{at, ring})
+	}
+	return all
+}
+
 // SensitiveSamples returns the samples of sensitive parameters, oldest first.
 func (s *store) SensitiveSamples(ctx context.Context, k inventory.EndpointKey) ([]inventory.SensitiveSample, error) {
 	var id int64
 	var text string
+	// Between the two queries a sample may leave the ring: it is then not listed.
 	err := s.db.r.QueryRowContext(ctx, `SELECT i.endpoint, i.params FROM endpoints e JOIN sensitive_index i ON i.endpoint = e.id
 		WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ?`, s.account, k.Collection, k.URL, k.Method).Scan(&id, &text)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -168,7 +220,7 @@ func (s *store) SensitiveSamples(ctx context.Context, k inventory.EndpointKey) (
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.r.QueryContext(ctx, `SELECT seq, time, record, source, data FROM sensitive_samples WHERE endpoint = ? ORDER BY time, seq`, id)
+	rows, err := s.db.r.QueryContext(ctx, selectSensitive+` ORDER BY 2, 1`, id, jsonList(x.rings()), id)
 	if err != nil {
 		return nil, fmt.Errorf("list sensitive samples: %w", err)
 	}

@@ -21,7 +21,8 @@ func selectChunk() string {
 		}
 		fmt.Fprintf(&keys, "(%d,?,?,?)", i)
 	}
-	return `SELECT k.column1, e.id, e.sampled, e.facts, e.params, e.traffic FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
+	return `SELECT k.column1, e.id, e.sampled,
+		EXISTS (SELECT 1 FROM sensitive_index i WHERE i.endpoint = e.id), e.facts, e.params, e.traffic FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
 		ON e.account = ? AND e.collection = k.column2 AND e.url = k.column3 AND e.method = k.column4`
 }
 
@@ -35,6 +36,7 @@ type statements struct {
 	addDrop, countDrops, newDrop           *sql.Stmt
 	getIndex, putIndex                     *sql.Stmt
 	addSensitive, delSensitive             *sql.Stmt
+	saveSensitive                          *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
@@ -69,6 +71,8 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.getIndex, `SELECT next, params FROM sensitive_index WHERE endpoint = ?`},
 		{w, &s.putIndex, `INSERT OR REPLACE INTO sensitive_index (endpoint, next, params) VALUES (?, ?, ?)`},
 		{w, &s.addSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
+		{w, &s.saveSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data)
+			SELECT ?, ?, time, record, source, data FROM samples WHERE id = ? AND seq = ?`},
 		{w, &s.delSensitive, `DELETE FROM sensitive_samples WHERE endpoint = ? AND seq = ?`},
 		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
@@ -96,5 +100,6 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		addDrop: tx.StmtContext(ctx, s.addDrop), countDrops: tx.StmtContext(ctx, s.countDrops), newDrop: tx.StmtContext(ctx, s.newDrop),
 		getIndex: tx.StmtContext(ctx, s.getIndex), putIndex: tx.StmtContext(ctx, s.putIndex),
 		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
+		saveSensitive: tx.StmtContext(ctx, s.saveSensitive),
 	}
 }

@@ -232,7 +232,7 @@ func (b *absorber) takeSensitive(ctx context.Context, id int64) (sensitiveIndex,
 	if err != nil || len(x.params) == 0 {
 		return x, err
 	}
-	rows, err := b.tx.QueryContext(ctx, `SELECT seq, time, record, source, data FROM sensitive_samples WHERE endpoint = ? ORDER BY seq`, id)
+	rows, err := b.tx.QueryContext(ctx, selectSensitive+` ORDER BY 1`, id, jsonList(x.rings()), id)
 	if err != nil {
 		return x, err
 	}

@@ -332,7 +332,35 @@ func (k check) sensitive() {
 	if last := got[len(got)-1]; string(last.Data) != "r29" || len(last.Params) != 1 || last.Params[0] != mail {
 		t.Errorf("the newest is %s of %v", last.Data, last.Params)
 	}
+	k.ringed(mail)
 	k.overrides(mail)
+}
+
+// ringed has every third sample be one of a sensitive parameter too: it stays when
+// it is no longer among the newest samples.
+func (k check) ringed(mail inventory.ParamKey) {
+	t, f := k.t, k.s.Full(account)
+	for i := range 60 {
+		u := update(observed("/b", 1))
+		s := inventory.Sample{Endpoint: key("/b"), Account: account, Time: int64(i), Source: "SDK", Data: fmt.Append(nil, "r", i)}
+		if i%3 == 0 {
+			s.Sensitive = []inventory.ParamKey{mail}
+		}
+		u.Accounts[account].Samples = []inventory.Sample{s}
+		apply(t, k.s, u)
+	}
+	got, err := f.SensitiveSamples(t.Context(), key("/b"))
+	var names []string
+	for i := range got {
+		names = append(names, string(got[i].Data))
+	}
+	if want := "r30 r33 r36 r39 r42 r45 r48 r51 r54 r57"; err != nil || strings.Join(names, " ") != want {
+		t.Errorf("sensitive samples = %v, %v; want %s", names, err, want)
+	}
+	samples, err := f.Samples(t.Context(), key("/b"))
+	if err != nil || len(samples) != inventory.MaxSamples || string(samples[0].Data) != "r50" || samples[9].Sensitive != nil {
+		t.Errorf("samples = %+v, %v", samples, err)
+	}
 }
 
 func (k check) overrides(mail inventory.ParamKey) {
