@@ -34,10 +34,10 @@ func protocols(t *testing.T, f func(t *testing.T, h2 bool)) {
 	t.Run("HTTP2", func(t *testing.T) { f(t, true) })
 }
 
-// curl downloads and uploads a gigabyte; memory stays flat and no byte changes.
+// curl downloads and uploads a gigabyte through either binary; memory stays flat
+// and no byte changes.
 func TestGigabytes(t *testing.T) {
 	up := newUpstream(t)
-	c := startControl(t, t.TempDir(), "-upstream-ca", up.caFile)
 	want := sha256.New()
 	if _, err := io.Copy(want, newPattern(gigabyte)); err != nil {
 		t.Fatal(err)
@@ -52,24 +52,35 @@ func TestGigabytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	protocols(t, func(t *testing.T, h2 bool) {
-		version := map[bool]string{false: "--http1.1", true: "--http2"}[h2]
-		curl := []string{"-sS", version, "--noproxy", "", "--proxy", "http://" + hostOf(c.Proxy), "--cacert", c.CA}
-		got := must(t, t.TempDir(), cleanEnv(), "sh", "-c", fmt.Sprintf("curl %s '%s/big?n=%d' | sha256sum", strings.Join(quote(curl), " "), up.url(true), gigabyte))
-		if !strings.HasPrefix(got, sum) {
-			t.Errorf("download has SHA-256 %s, want %s", got, sum)
-		}
-		got = must(t, t.TempDir(), cleanEnv(), "curl", append(curl, "-T", file, "-X", "POST", "-H", "Expect:", up.url(true)+"/big")...)
-		var in struct{ SHA256 string }
-		if err := json.Unmarshal([]byte(got), &in); err != nil || in.SHA256 != sum {
-			t.Errorf("upload answered %s (%v), want SHA-256 %s", got, err, sum)
-		}
-	})
-	if peak := c.status(t, "VmHWM"); peak > maxRSS {
-		t.Errorf("peak RSS is %d MB, limit %d", peak>>20, maxRSS>>20)
-	} else {
+	stream := func(t *testing.T, p *process, proxy, ca string) {
+		t.Helper()
+		protocols(t, func(t *testing.T, h2 bool) {
+			version := map[bool]string{false: "--http1.1", true: "--http2"}[h2]
+			curl := []string{"-sS", version, "--noproxy", "", "--proxy", "http://" + hostOf(proxy), "--cacert", ca}
+			got := must(t, t.TempDir(), cleanEnv(), "sh", "-c", fmt.Sprintf("curl %s '%s/big?n=%d' | sha256sum", strings.Join(quote(curl), " "), up.url(true), gigabyte))
+			if !strings.HasPrefix(got, sum) {
+				t.Errorf("download has SHA-256 %s, want %s", got, sum)
+			}
+			got = must(t, t.TempDir(), cleanEnv(), "curl", append(curl, "-T", file, "-X", "POST", "-H", "Expect:", up.url(true)+"/big")...)
+			var in struct{ SHA256 string }
+			if err := json.Unmarshal([]byte(got), &in); err != nil || in.SHA256 != sum {
+				t.Errorf("upload answered %s (%v), want SHA-256 %s", got, err, sum)
+			}
+		})
+		peak := p.status(t, "VmHWM")
 		t.Logf("peak RSS %d MB", peak>>20)
+		if peak > maxRSS {
+			t.Errorf("peak RSS is %d MB, limit %d", peak>>20, maxRSS>>20)
+		}
 	}
+	t.Run("control", func(t *testing.T) {
+		c := startControl(t, t.TempDir(), "-upstream-ca", up.caFile)
+		stream(t, c.process, c.Proxy, c.CA)
+	})
+	t.Run("proxy", func(t *testing.T) {
+		r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "har:"+filepath.Join(t.TempDir(), "x.har"))
+		stream(t, r.process, r.addr, r.ca)
+	})
 }
 
 func quote(args []string) []string {
