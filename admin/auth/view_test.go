@@ -61,8 +61,8 @@ func (s *spy) EditEndpoints(_ context.Context, keys []inventory.EndpointKey, _ f
 	return 0, nil
 }
 
-func (s *spy) DeleteEndpoints(_ context.Context, keys []inventory.EndpointKey) (int, error) {
-	return s.EditEndpoints(context.TODO(), keys, nil)
+func (s *spy) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKey) (int, error) {
+	return s.EditEndpoints(ctx, keys, nil)
 }
 
 // What takes collections is cut to the visible ones, "all" included.
