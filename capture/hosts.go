@@ -33,6 +33,9 @@ func ParseHostGlobs(patterns []string) (HostGlobs, error) {
 	return g, nil
 }
 
+// Empty reports whether there is no pattern.
+func (g HostGlobs) Empty() bool { return len(g.globs) == 0 }
+
 // Match reports whether host, with or without a port, matches a pattern.
 func (g HostGlobs) Match(host string) bool {
 	if len(g.globs) == 0 {

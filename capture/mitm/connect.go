@@ -34,7 +34,7 @@ func (s *session) connect(w http.ResponseWriter, r *http.Request, cc *clientConn
 	cc.authority = r.Host
 	cc.target = upstreamHost("", host, port)
 	var up *upstreamConn
-	if s.tunnels.match(host) {
+	if s.tunnels.Match(host) {
 		// Only here can a failure still be told.
 		if up = s.dialTunnel(r.Context(), w, cc); up == nil {
 			return
@@ -164,9 +164,9 @@ func (p *Proxy) clientTLS() *tls.Config {
 // endTLS does the handshake with the client and gives the connection back to the
 // server.
 func (s *session) endTLS(ctx context.Context, cc *clientConn, host, port string) {
-	if len(s.tunnels) > 0 && net.ParseIP(host) != nil {
+	if !s.tunnels.Empty() && net.ParseIP(host) != nil {
 		// The client resolved the name itself; the rules are about names.
-		if hello := readHello(ctx, cc); hello != nil && s.tunnels.match(hello.ServerName) {
+		if hello := readHello(ctx, cc); hello != nil && s.tunnels.Match(hello.ServerName) {
 			s.relay(ctx, cc, nil, "host")
 			return
 		}

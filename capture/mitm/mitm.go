@@ -105,7 +105,7 @@ type Proxy struct {
 	metrics  *metrics
 	auth     *authenticator
 	upstream *upstream
-	tunnels  tunnelRules
+	tunnels  capture.HostGlobs
 	pinned   *pinnedHosts
 	handler  *goproxy.ProxyHttpServer
 	tls      *tls.Config // to clients
@@ -133,7 +133,7 @@ func New(cfg Config) (*Proxy, error) {
 		conns:  make(map[*clientConn]struct{}),
 	}
 	var err error
-	if p.tunnels, err = newTunnelRules(cfg.TunnelHosts); err != nil {
+	if p.tunnels, err = capture.ParseHostGlobs(cfg.TunnelHosts); err != nil {
 		return nil, err
 	}
 	if p.upstream, err = newUpstream(&p.cfg, p.isSelf); err != nil {

@@ -2,43 +2,12 @@ package mitm
 
 import (
 	"container/list"
-	"fmt"
 	"net"
 	"net/netip"
-	"path"
 	"strings"
 	"sync"
 	"time"
 )
-
-// tunnelRules are the hosts that are never intercepted.
-type tunnelRules []string
-
-func newTunnelRules(globs []string) (tunnelRules, error) {
-	rules := make(tunnelRules, 0, len(globs))
-	for _, g := range globs {
-		g = strings.ToLower(strings.TrimSpace(g))
-		if _, err := path.Match(g, ""); err != nil || g == "" {
-			return nil, fmt.Errorf("tunnel host %q is not a glob", g)
-		}
-		rules = append(rules, g)
-	}
-	return rules, nil
-}
-
-// match reports whether host, without a port, is one of them.
-func (t tunnelRules) match(host string) bool {
-	if len(t) == 0 {
-		return false
-	}
-	host = strings.ToLower(host)
-	for _, g := range t {
-		if ok, _ := path.Match(g, host); ok {
-			return true
-		}
-	}
-	return false
-}
 
 const pinnedCapacity = 4096
 

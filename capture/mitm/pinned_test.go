@@ -65,17 +65,3 @@ func TestPinnedHosts(t *testing.T) {
 		}
 	})
 }
-
-func TestTunnelRules(t *testing.T) {
-	rules, err := newTunnelRules([]string{"*.Apple.com", " exact.test ", "10.0.*"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for host, want := range map[string]bool{
-		"www.apple.com": true, "a.b.APPLE.com": true, "apple.com": false, "exact.test": true, "x.exact.test": false, "10.0.3.4": true, "": false,
-	} {
-		if got := rules.match(host); got != want {
-			t.Errorf("match(%q) = %v, want %v", host, got, want)
-		}
-	}
-}

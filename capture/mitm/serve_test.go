@@ -314,7 +314,7 @@ func TestNewChecksConfig(t *testing.T) {
 	if _, err := mitm.New(mitm.Config{}); err == nil {
 		t.Error("New without an issuer gave no error")
 	}
-	if _, err := mitm.New(mitm.Config{Issuer: newAuthority(t), TunnelHosts: []string{"[a"}}); err == nil {
+	if _, err := mitm.New(mitm.Config{Issuer: newAuthority(t), TunnelHosts: []string{"a/b"}}); err == nil {
 		t.Error("New with a bad glob gave no error")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,16 +154,16 @@ func writeTrust(dir string, ca *certs.CA) (trustFiles, error) {
 // environ is env with the proxy and trust variables of the common runtimes.
 // Loopback and private hosts go through the proxy too: nothing is excepted.
 func (f trustFiles) environ(env []string, proxy net.Addr, auth string) []string {
-	at := proxy.String()
-	if auth != "" {
-		at = auth + "@" + at
+	through := url.URL{Scheme: "http", Host: proxy.String()}
+	if user, password, ok := strings.Cut(auth, ":"); ok {
+		through.User = url.UserPassword(user, password)
 	}
 	set := map[string]string{
 		"NO_PROXY": "", "no_proxy": "",
-		"NODE_EXTRA_CA_CERTS": f.ca, "DENO_CERT": f.ca, "HARKEN_PROXY_URL": "http://" + at,
+		"NODE_EXTRA_CA_CERTS": f.ca, "DENO_CERT": f.ca, "HARKEN_PROXY_URL": through.String(),
 	}
 	for _, v := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
-		set[v], set[strings.ToLower(v)] = "http://"+at, "http://"+at
+		set[v], set[strings.ToLower(v)] = through.String(), through.String()
 	}
 	for _, v := range []string{
 		"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "PIP_CERT",

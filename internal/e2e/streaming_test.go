@@ -118,12 +118,16 @@ func TestSlowBodies(t *testing.T) {
 				}
 				late("header", 0)
 				lines := bufio.NewScanner(res.Body)
-				for i := 0; lines.Scan(); {
+				n := 0
+				for lines.Scan() {
 					if lines.Text() == "" {
 						continue
 					}
-					late(lines.Text(), time.Duration(i)*300*time.Millisecond)
-					i++
+					late(lines.Text(), time.Duration(n)*300*time.Millisecond)
+					n++
+				}
+				if n != 3 || lines.Err() != nil {
+					t.Errorf("%s secure=%v: %d lines, %v; want 3", path, secure, n, lines.Err())
 				}
 			})
 		}
