@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"harken/admin/auth"
 	"harken/ingest"
 )
 
@@ -19,4 +20,25 @@ func retryAfter(err error) time.Duration {
 		return busy.After
 	}
 	return 0
+}
+
+// A RouteInfo is what the tests from outside know of a row.
+type RouteInfo struct {
+	URL, Verb string
+	Needs     auth.Permission
+	Fields    []string // names of the request
+}
+
+// RouteInfos lists the whole API.
+func RouteInfos() []RouteInfo {
+	var out []RouteInfo
+	for i := range routes {
+		r := &routes[i]
+		info := RouteInfo{URL: r.url(), Verb: r.verb, Needs: r.needs}
+		for f := range r.in.Fields() {
+			info.Fields = append(info.Fields, jsonName(f))
+		}
+		out = append(out, info)
+	}
+	return out
 }
