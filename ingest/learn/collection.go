@@ -84,24 +84,7 @@ func (a *accounts) forget() {
 // traffic to a named host, else the one that the record names. It waits for the
 // store; nil if ctx ended.
 func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, cfg *accountConfig, scheme, authority string) *collection {
-	id := r.Collection
-	host := ""
-	if hostMode(r.Source) {
-		raw := cfg.filter.MapHost(e)
-		if raw == "" {
-			raw = hostOf(e, authority)
-		}
-		if raw == "" {
-			raw = r.Host
-		}
-		var ip bool
-		if host, ip = normalizeHost(raw, scheme); ip {
-			id = 0
-			if cfg.settings.SplitIPHosts {
-				host = ipHost(raw, scheme)
-			}
-		}
-	}
+	host, id := cfg.place(r, e, scheme, authority)
 	now := l.cfg.Now()
 	var c *collection
 	if host != "" {
@@ -123,6 +106,29 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 			return nil
 		}
 	}
+}
+
+// place returns where a record belongs: to the collection of a host, or if host is
+// empty to that with an id.
+func (c *accountConfig) place(r *ingest.Record, e *har.Entry, scheme, authority string) (host string, id int32) {
+	if !hostMode(r.Source) {
+		return "", r.Collection
+	}
+	raw := c.filter.MapHost(e)
+	if raw == "" {
+		raw = hostOf(e, authority)
+	}
+	if raw == "" {
+		raw = r.Host
+	}
+	host, ip := normalizeHost(raw, scheme)
+	switch {
+	case !ip:
+		return host, r.Collection
+	case c.settings.SplitIPHosts:
+		return ipHost(raw, scheme), 0
+	}
+	return "", 0
 }
 
 // load reads a collection, making it if there is none.

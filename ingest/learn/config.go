@@ -30,6 +30,10 @@ type accountConfig struct {
 	overrides map[overrideKey]bool
 	all       *redact.Redactor // of everything
 	typed     *redact.Redactor // of the types that are redacted; nil if none is
+
+	redaction     inventory.Redaction
+	redactedIDs   map[int32]bool  // collections
+	redactedHosts map[string]bool // of those
 }
 
 // An overrideKey names a parameter on which a person said a word.
@@ -94,9 +98,11 @@ func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountCo
 	types, builtins := read(inventory.CustomDataTypes), read(inventory.DataTypeOverrides)
 	auth, filters := read(inventory.CustomAuthTypes), read(inventory.AdvancedFilters)
 	overrides, oerr := s.SensitiveOverrides(ctx, nil)
-	if err = errors.Join(err, oerr); err != nil {
+	collections, cerr := s.Collections(ctx)
+	if err = errors.Join(err, oerr, cerr); err != nil {
 		return nil, err
 	}
+	c.redacted(collections, slices.Concat(types, builtins))
 	for i := range overrides {
 		o := &overrides[i]
 		c.overrides[overrideKey{o.EndpointKey, o.ResponseCode, o.Header, o.Param}] = o.Sensitive
@@ -106,6 +112,26 @@ func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountCo
 		l.log.Warn("some settings are not used", "account", account, "err", err)
 	}
 	return c, nil
+}
+
+// redacted notes what is redacted.
+func (c *accountConfig) redacted(collections []inventory.Collection, types []inventory.Definition) {
+	var ids []int32
+	for i := range collections {
+		col := &collections[i]
+		if !col.Redact {
+			continue
+		}
+		if c.redactedIDs == nil {
+			c.redactedIDs, c.redactedHosts = map[int32]bool{}, map[string]bool{}
+		}
+		ids = append(ids, col.ID)
+		c.redactedIDs[col.ID] = true
+		if col.HostName != "" {
+			c.redactedHosts[col.HostName] = true
+		}
+	}
+	c.redaction = inventory.RedactionOf(&c.settings, types, ids)
 }
 
 // compile makes of the documents what records are learned by. Its error names

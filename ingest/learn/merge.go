@@ -224,7 +224,7 @@ func (l *Learner) urlParams(c *collection, template string, urls []string) func(
 			if cfg != nil {
 				p.Type = x.Type(cfg.detector)
 			}
-			if !c.redact && (cfg == nil || !cfg.detector.Redacted(p.Type)) {
+			if !c.redact && (cfg == nil || !cfg.settings.RedactPayload && !cfg.detector.Redacted(p.Type)) {
 				t := typed{name: p.Type}
 				t.observeRange(x.Value)
 				p.HasRange, p.Min, p.Max = t.hasRange, t.min, t.max

@@ -194,16 +194,28 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 			w.sensitive = append(w.sensitive, t)
 		}
 	}
-	l.now.account(x.account).learned(x.c.id, x.redact)
+	l.now.account(x.account).learned(x.c.id, x.redact, x.cfg)
 	l.sample(ep, x, pattern)
 	l.metrics.learned.Inc()
 	return true
 }
 
 // learned notes whether all that an aggregate holds of a collection is redacted.
-func (p *accountPart) learned(collection int32, redacted bool) {
+func (p *accountPart) learned(collection int32, redacted bool, cfg *accountConfig) {
 	if all, known := p.redacted[collection]; !known || all && !redacted {
 		p.redacted[collection] = redacted
+	}
+	p.redactedBy(cfg)
+}
+
+// redactedBy notes by which configuration values and examples were redacted.
+func (p *accountPart) redactedBy(cfg *accountConfig) {
+	switch {
+	case p.redaction == nil:
+		r := cfg.redaction
+		p.redaction = &r
+	case *p.redaction != cfg.redaction:
+		*p.redaction = p.redaction.With(cfg.redaction)
 	}
 }
 
