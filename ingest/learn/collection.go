@@ -42,6 +42,7 @@ type collection struct {
 	bytes int64         // of set, as counted in accounts.bytes
 	used  uint64        // for eviction
 
+	config       int64     // version of the configuration by which set was made
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
@@ -188,8 +189,9 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 
 func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
 	opt := pathtmpl.Options{
-		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), NoExamples: c.redact || cfg.settings.RedactPayload,
-		MaxBytes: max(a.limit/2, 1<<20),
+		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), MaxBytes: max(a.limit/2, 1<<20),
+		// A type that is redacted may be that of any segment.
+		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
 	}
 	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
 	if err != nil {
@@ -203,7 +205,7 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 			set = pathtmpl.NewSet(opt)
 		}
 	}
-	c.stateVersion = state.Version
+	c.config, c.stateVersion = cfg.version, state.Version
 	// A template that a person split is not one again because its row is still there.
 	blocked := map[pathtmpl.Blocked]bool{}
 	for _, b := range set.Blocked() {
