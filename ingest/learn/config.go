@@ -73,6 +73,13 @@ func (l *Learner) configOf(ctx context.Context, account int32) *accountConfig {
 	}
 }
 
+// expire has every configuration looked at again before it is used.
+func (l *Learner) expire() {
+	for _, c := range l.configs {
+		c.until = time.Time{}
+	}
+}
+
 // maxAccounts bounds the accounts whose configuration is remembered.
 const maxAccounts = 10_000
 
@@ -111,8 +118,13 @@ func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountCo
 		// What is wrong is left out; the rest works.
 		l.log.Warn("some settings are not used", "account", account, "err", err)
 	}
+	if have != nil && sameRate(have.settings.EndpointRate, c.settings.EndpointRate) {
+		c.limiter = have.limiter // with what it has given away
+	}
 	return c, nil
 }
+
+func sameRate(a, b *inventory.Rate) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // redacted notes what is redacted.
 func (c *accountConfig) redacted(collections []inventory.Collection, types []inventory.Definition) {
