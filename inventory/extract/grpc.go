@@ -19,6 +19,7 @@ const (
 	maxMessages     = 1000
 	maxMessage      = 8 << 20 // after gzip
 	maxMessageDepth = 32
+	maxFields       = 20_000 // of one message
 )
 
 // grpc adds the fields of the messages of a gRPC body: each is five bytes of
@@ -35,6 +36,7 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 		}
 		b = d[:n]
 	}
+	unpacked := MaxBody // bytes that may come out of gzip
 	for n := 0; len(b) > 0; n++ {
 		if len(b) < 5 || int64(len(b)-5) < int64(binary.BigEndian.Uint32(b[1:])) {
 			x.drop()
@@ -54,10 +56,12 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 				x.skipped++
 				continue
 			}
-			if msg = gunzip(msg); msg == nil {
+			if msg = gunzip(msg, min(maxMessage, unpacked)); msg == nil {
+				unpacked -= min(maxMessage, unpacked) // it may have been too large
 				x.skipped++
 				continue
 			}
+			unpacked -= len(msg)
 		}
 		if len(msg) > 0 && !x.message(msg, 1) {
 			x.drop()
@@ -66,13 +70,13 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 	}
 }
 
-func gunzip(b []byte) []byte {
+func gunzip(b []byte, limit int) []byte {
 	zr, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil
 	}
-	out, err := io.ReadAll(io.LimitReader(zr, maxMessage+1))
-	if err != nil || len(out) > maxMessage {
+	out, err := io.ReadAll(io.LimitReader(zr, int64(limit)+1))
+	if err != nil || len(out) > limit {
 		return nil
 	}
 	return out
@@ -92,6 +96,10 @@ func (x *Extractor) message(b []byte, depth int) bool {
 	fields, ok := protoFields(b)
 	if !ok || len(fields) == 0 {
 		return false
+	}
+	if len(fields) > maxFields {
+		x.skipped++
+		return true
 	}
 	counts := map[int]int{}
 	for i := range fields {
@@ -175,7 +183,9 @@ func protoFields(b []byte) (fields []protoField, ok bool) {
 		default:
 			return nil, false
 		}
-		fields = append(fields, f)
+		if len(fields) <= maxFields { // one more shows that there are too many
+			fields = append(fields, f)
+		}
 		b = b[n:]
 	}
 	return fields, true
