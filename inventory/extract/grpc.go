@@ -29,12 +29,10 @@ const (
 func (x *Extractor) grpc(b []byte, headers []har.Header) {
 	if len(b) > 0 && b[0] >= '+' && b[0] < 0x80 {
 		// No flag of a message looks like this, but base64 does.
-		d := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
-		n, err := base64.StdEncoding.Decode(d, bytes.TrimSpace(b))
-		if err != nil {
+		var ok bool
+		if b, ok = decodeChunks(bytes.TrimSpace(b)); !ok {
 			return
 		}
-		b = d[:n]
 	}
 	unpacked := MaxBody // bytes that may come out of gzip
 	for n := 0; len(b) > 0; n++ {
@@ -68,6 +66,25 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 			return
 		}
 	}
+}
+
+// decodeChunks decodes base64, also where each frame was encoded, and padded, by
+// itself.
+func decodeChunks(b []byte) ([]byte, bool) {
+	out := make([]byte, 0, base64.StdEncoding.DecodedLen(len(b)))
+	for len(b) > 0 {
+		n := len(b)
+		if i := bytes.IndexByte(b, '='); i >= 0 {
+			for n = i; n < len(b) && b[n] == '='; n++ {
+			}
+		}
+		var err error
+		if out, err = base64.StdEncoding.AppendDecode(out, b[:n]); err != nil {
+			return nil, false
+		}
+		b = b[n:]
+	}
+	return out, true
 }
 
 func gunzip(b []byte, limit int) []byte {
