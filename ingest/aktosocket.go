@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"harken/har"
@@ -71,13 +70,13 @@ func (m *message) messages() []har.WebSocketMessage {
 			delete(open, kind)
 		}
 	}
-	// Half a message is none.
-	for i := len(all) - 1; i >= 0; i-- {
-		if at, some := open[all[i].Type]; some && at == i {
-			all = slices.Delete(all, i, i+1)
+	whole := all[:0] // half a message is none
+	for i, one := range all {
+		if at, some := open[one.Type]; !some || at != i {
+			whole = append(whole, one)
 		}
 	}
-	return all
+	return whole
 }
 
 // socketSide is the direction as the client sees it.

@@ -199,9 +199,11 @@ func templateVectors() map[string]func(*testing.T) {
 		"T15": f("GET", "/shop/order-items/getUser", "/shop/order-items/getUser", ""),
 		"T16": f("GET", "/123/summary", "/INTEGER/summary", "0 INTEGER_32"), // RULE; the reference: INTEGER/summary
 		"T17": func(t *testing.T) {
+			t.Helper()
 			stored(t, []string{"GET /shop/orders/INTEGER 1", "GET /shop/orders/search 1"}, fields{"path": "/shop/orders/search"})
 		},
 		"T18": func(t *testing.T) {
+			t.Helper()
 			stored(t, []string{"GET /shop/orders/INTEGER 1", "POST /shop/orders/INTEGER 1"}, fields{"path": "/shop/orders/5", "method": "POST"})
 		},
 		"T19": f("GET", "/reports/2024-01-15", "/reports/STRING", "1 GENERIC"), // RULE; the reference: static
@@ -251,6 +253,7 @@ func mergeVectors() map[string]func(*testing.T) {
 		"M4": f(apart("/shop/%s", words...), paths(shops...)...),
 		"M5": f([]string{"GET /qztw/x/wjxk 1", "GET /zxqv/x/kplm 1"}, paths("/zxqv/x/kplm", "/qztw/x/wjxk")...),
 		"M6": func(t *testing.T) { // RULE: its history joins; the reference loses it
+			t.Helper()
 			db := openStore(t)
 			c, err := db.Account(account).HostCollection(t.Context(), "api.shop.example", 1)
 			if err != nil {
@@ -270,6 +273,7 @@ func mergeVectors() map[string]func(*testing.T) {
 		},
 		"M7": f([]string{"GET /docs/LOCALE/intro 2"}, paths("/docs/en-US/intro", "/docs/pt-BR/intro")...), // [H]
 		"M8": func(t *testing.T) {
+			t.Helper()
 			var ms []fields
 			for i, n := range names {
 				body := `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1}`
@@ -314,6 +318,7 @@ func collectionVectors() map[string]func(*testing.T) {
 		// RULE and [M]; [H]: 12.
 		"C8": f(1591742918, "api.shop.example", fields{"source": "SDK", "akto_vxlan_id": "12"}, `{"host":"api.shop.example"}`),
 		"C9": func(t *testing.T) {
+			t.Helper()
 			db := openStore(t)
 			configure(t, db, inventory.Settings{NameMapper: map[string]inventory.NameMapping{
 				"1": {Header: "x-team", Regex: "pay.*", NewName: "payments.example"},
@@ -329,10 +334,12 @@ func collectionVectors() map[string]func(*testing.T) {
 // clashAndRestart is C6. RULE: after a restart of learner and store the second
 // host still has its own collection; the reference takes the first host's then.
 func clashAndRestart(t *testing.T) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "h.db")
 	want := map[string]string{"/a": "-991632103 1", "/b": "-991632102 1"}
 	for round, message := range []fields{
-		{"requestHeaders": `{"host":"pan.example"}`, "path": "/a"}, {"requestHeaders": `{"host":"pc0.example"}`, "path": "/b"},
+		{"requestHeaders": `{"host":"pan.example"}`, "path": "/a"},
+		{"requestHeaders": `{"host":"pc0.example"}`, "path": "/b"},
 		{"requestHeaders": `{"host":"pc0.example"}`, "path": "/b"},
 	} {
 		db, err := sqlite.Open(t.Context(), path)

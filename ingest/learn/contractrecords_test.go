@@ -50,6 +50,7 @@ const fullMessage = `{
 
 // fullExample is R1.
 func fullExample(t *testing.T) {
+	t.Helper()
 	r, err := ingest.ParseRecord([]byte(fullMessage))
 	if err != nil {
 		t.Fatal(err)
@@ -101,6 +102,7 @@ func typeVectors() map[string]func(*testing.T) {
 	}
 	return map[string]func(*testing.T){
 		"D1": func(t *testing.T) {
+			t.Helper()
 			db, es := learned(t, fields{"responsePayload": `{"k":"4539 1488 0343 6467"}`})
 			has(t, &es[0], "200 body k CREDIT_CARD")
 			if got := sensitiveOf(t, db, &es[0]); got != "200 k CREDIT_CARD" {
@@ -113,6 +115,7 @@ func typeVectors() map[string]func(*testing.T) {
 		"D5": in(`"jo.lee@example.com"`, "EMAIL", `"jo@shop.technology"`, "EMAIL"), // the second by RULE; the reference: GENERIC
 		"D6": in(`"+16502530000"`, "PHONE_NUMBER", `"6502530000"`, "INTEGER_64"),
 		"D7": func(t *testing.T) {
+			t.Helper()
 			db, es := learned(t, fields{"responsePayload": `{"k":"10.20.30.40"}`, "requestHeaders": headersOf(t, "x-at: 10.20.30.40")})
 			has(t, &es[0], "200 body k IP_ADDRESS", "-1 header x-at IP_ADDRESS")
 			if got := sensitiveOf(t, db, &es[0]); got != "200 k IP_ADDRESS" {
@@ -124,16 +127,19 @@ func typeVectors() map[string]func(*testing.T) {
 		"D10": in(`"1M8GDM9AXKP042788"`, "VIN", `"5YJSA1E26HF000337"`, "GENERIC"),
 		"D11": in(`"3f2b8c1e-9a4d-4e6f-8b7a-2c1d0e9f8a7b"`, "UUID"),
 		"D12": func(t *testing.T) {
+			t.Helper()
 			in(`true`, "TRUE", `null`, "NULL", `""`, "GENERIC", `{}`, "OTHER", `3.9`, "FLOAT")(t)
 			_, es := learned(t, fields{"responsePayload": `{"k":3.9}`})
 			has(t, &es[0], "200 body k FLOAT 1x [3.9] 3..3")
 		},
 		"D13": in(`"1234567890123456789"`, "INTEGER_64"), // RULE; the reference: FLOAT
 		"D14": func(t *testing.T) { // RULE; the reference: NULL
+			t.Helper()
 			_, es := learned(t, fields{"responsePayload": `{"totals":{"2024":5}}`})
 			has(t, &es[0], "200 body totals#NUMBER INTEGER_32 1x [5] 5..5")
 		},
 		"D15": func(t *testing.T) {
+			t.Helper()
 			db := openStore(t)
 			define(t, db, inventory.CustomDataTypes, "GEO", `{"name":"GEO","active":true,
 				"valueConditions":{"operator":"AND","predicates":[{"type":"REGEX","value":"[a-z]{2}-\\d{3}"}]}}`)
@@ -141,6 +147,7 @@ func typeVectors() map[string]func(*testing.T) {
 			has(t, &es[0], "200 body zone GEO 1x [fr-204]")
 		},
 		"D16": func(t *testing.T) {
+			t.Helper()
 			var ms []fields
 			for i := range 60 {
 				ms = append(ms, fields{"responsePayload": fmt.Sprintf(`{"word":"w%d","num":%d}`, i, i)})
@@ -182,11 +189,13 @@ func recordVectors() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"R1": fullExample,
 		"R2": func(t *testing.T) {
+			t.Helper()
 			if err := rejected(t, fields{"requestHeaders": map[string]string{"host": "api.shop.example"}}); err == nil || !strings.Contains(err.Error(), "requestHeaders") {
 				t.Errorf("headers that are an object: %v", err)
 			}
 		},
 		"R3": func(t *testing.T) {
+			t.Helper()
 			db, es := learned(t, fields{"requestHeaders": `{"host":["api.shop.example"]}`})
 			c, err := db.Account(account).Collection(t.Context(), es[0].Collection)
 			if err != nil || c.HostName != "special_char_host" {
@@ -195,23 +204,30 @@ func recordVectors() map[string]func(*testing.T) {
 			has(t, &es[0], `-1 header host GENERIC 1x [["api.shop.example"]]`)
 		},
 		"R4": func(t *testing.T) {
+			t.Helper()
 			if err := rejected(t, fields{"source": "PROXY"}); err == nil || !strings.Contains(err.Error(), "source") {
 				t.Errorf("an unknown source: %v", err)
 			}
 		},
 		"R5": probed,
 		"R6": func(t *testing.T) {
+			t.Helper()
 			refused(t, "status", fields{"statusCode": "404"})
 			kept(t, fields{"statusCode": "302"})
 			refused(t, "status", fields{"statusCode": "304"})
 			refused(t, "status", fields{"statusCode": "101"}) // of no WebSocket
 		},
-		"R7": func(t *testing.T) { refused(t, "ignored", fields{"requestHeaders": headersOf(t, "X-Akto-Ignore: 0")}) },
+		"R7": func(t *testing.T) {
+			t.Helper()
+			refused(t, "ignored", fields{"requestHeaders": headersOf(t, "X-Akto-Ignore: 0")})
+		},
 		"R8": func(t *testing.T) {
+			t.Helper()
 			refused(t, "extension", fields{"path": "/assets/app.js?v=3"})
 			kept(t, fields{"path": "/users.json"}) // RULE; the reference's default list has json
 		},
 		"R15": func(t *testing.T) { // RULE; [H] rejects the record
+			t.Helper()
 			_, es := learned(t, fields{"method": "POST", "requestPayload": `{"a":1`, "requestHeaders": headersOf(t, "content-type: application/json")})
 			if len(es) != 1 || slices.ContainsFunc(params(&es[0]), func(p string) bool { return strings.HasPrefix(p, "-1 body") }) {
 				t.Errorf("%+v", es)
@@ -219,6 +235,7 @@ func recordVectors() map[string]func(*testing.T) {
 		},
 		"R21": redactedCollection,
 		"R22": func(t *testing.T) {
+			t.Helper()
 			_, es := learned(t, fields{
 				"path": "/graphql", "method": "POST", "requestPayload": `{"query":"query Q{user(id:5){name}}"}`,
 				"requestHeaders": headersOf(t, "content-type: application/json"),
@@ -229,6 +246,7 @@ func recordVectors() map[string]func(*testing.T) {
 			has(t, &es[0], "-1 body query.user.__args.id", "-1 body query.user.name")
 		},
 		"R23": func(t *testing.T) { // RULE; the reference does not decode it
+			t.Helper()
 			_, es := imported(t, `{"request":{"method":"GET","url":"https://a.b/r","httpVersion":"HTTP/1.1","headers":[]},"startedDateTime":"2026-01-01T00:00:00Z",
 				"response":{"status":200,"headers":[],"content":{"mimeType":"application/json","encoding":"base64","text":"eyJvayI6MX0="}}}`)
 			if len(es) != 1 {
@@ -237,6 +255,7 @@ func recordVectors() map[string]func(*testing.T) {
 			has(t, &es[0], "200 body ok INTEGER_32 1x [1] 1..1")
 		},
 		"R24": func(t *testing.T) {
+			t.Helper()
 			db, es := imported(t, `{"request":{"method":"GET","url":"https://a.b/without"}}`,
 				`{"request":{"method":"GET","url":"https://a.b/with"},"response":{"status":200}}`)
 			dropped, err := db.Account(account).Dropped(t.Context())
@@ -273,6 +292,7 @@ func imported(t *testing.T, entries ...string) (inventory.Stores, []inventory.En
 
 // redactedCollection is R21, as the API gives the sample: in the flat form.
 func redactedCollection(t *testing.T) {
+	t.Helper()
 	db := openStore(t)
 	if _, err := db.Account(account).AddCollection(t.Context(), inventory.Collection{ID: 5, Name: "r", Redact: true}); err != nil {
 		t.Fatal(err)
@@ -325,10 +345,12 @@ func formVectors() map[string]func(*testing.T) {
 		"R10": request(form, "q=x%26y%3Dz", "-1 body q GENERIC 1x [x&y=z]"), // RULE; the reference decodes first: q=x, y=z
 		"R11": request("application/grpc", "AAAAAAkIlgESBHBpbmc=", "-1 body param_1 INTEGER_32 1x [150] 150..150", "-1 body param_2 GENERIC 1x [ping]"),
 		"R12": func(t *testing.T) {
+			t.Helper()
 			_, es := learned(t, fields{"responsePayload": `[{"id":1},{"id":2}]`})
 			has(t, &es[0], "200 body json#$#id INTEGER_32 2x [1 2] 1..2")
 		},
 		"R13": func(t *testing.T) {
+			t.Helper()
 			_, es := learned(t, fields{"responsePayload": `cb({"ok":true})`, "responseHeaders": `{"content-type":"text/javascript"}`})
 			has(t, &es[0], "200 body ok TRUE 1x")
 		},
@@ -359,6 +381,7 @@ func authVectors() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"R16": auth("[[API_KEY BASIC]]", "authorization: Basic YTpi", "x-api-key: k"),
 		"R17": func(t *testing.T) { // what of them counts is tested where it is served
+			t.Helper()
 			_, es := learned(t, fields{}, fields{"requestHeaders": headersOf(t, "authorization: Bearer x")})
 			if got := fmt.Sprint(es[0].AuthTypes); got != "[[BEARER] [UNAUTHENTICATED]]" {
 				t.Errorf("auth = %s", got)
@@ -366,11 +389,13 @@ func authVectors() map[string]func(*testing.T) {
 		},
 		"R18": auth("[[JWT]]", "cookie: sid="+vectorJWT),
 		"R19": func(t *testing.T) {
+			t.Helper()
 			h := headersOf(t, "x-forwarded-for: 8.8.8.8", "host: api.partner.com")
 			access(t, "PUBLIC", fields{"ip": "10.1.1.1:5", "requestHeaders": h}, inventory.Settings{})
 			access(t, "THIRD_PARTY", fields{"ip": "10.1.1.1:5", "requestHeaders": h, "direction": "2"}, inventory.Settings{})
 		},
 		"R20": func(t *testing.T) {
+			t.Helper()
 			access(t, "PARTNER", fields{"ip": "10.1.1.1", "destIp": "8.8.4.4"}, inventory.Settings{PartnerIPs: []string{"8.8.4.0/24"}})
 		},
 	}

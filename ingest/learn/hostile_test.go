@@ -45,7 +45,7 @@ func TestHostileBodies(t *testing.T) {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc) //nolint:gosec // it fits
+		return int64(m.HeapAlloc)
 	}
 	for _, redacted := range []bool{false, true} {
 		db := openStore(t)

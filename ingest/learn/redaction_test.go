@@ -141,9 +141,9 @@ func plantings() []planting {
 		}},
 		{place: "grpc", change: func(e *har.Entry, s string) {
 			m := append([]byte{0x0a, byte(len(s))}, s...)
-			frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(m))) //nolint:gosec // short
+			frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(m)))
 			responseBody("application/grpc", "")(e, s)
-			e.Response.Content.Body = append(frame, m...)
+			e.Response.Content.Body = slices.Concat(frame, m)
 		}, typed: true},
 		{place: "status text", change: func(e *har.Entry, s string) { e.Response.StatusText = s }},
 		{place: "comment", change: func(e *har.Entry, s string) { e.Comment = s }},

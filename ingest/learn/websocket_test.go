@@ -1,6 +1,7 @@
 package learn_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // socketParams checks the endpoint that a WebSocket taught.
 func socketParams(t *testing.T, es []inventory.Endpoint, url string, want ...string) {
 	t.Helper()
-	if len(es) != 1 || es[0].Method != "GET" || es[0].URL != url || es[0].APIType != "WEBSOCKET" || !slices.Equal(es[0].ResponseCodes, []int{101}) {
+	if len(es) != 1 || es[0].Method != http.MethodGet || es[0].URL != url || es[0].APIType != "WEBSOCKET" || !slices.Equal(es[0].ResponseCodes, []int{101}) {
 		t.Fatalf("learned %+v, want GET %s", es, url)
 	}
 	has(t, &es[0], want...)
