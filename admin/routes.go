@@ -57,6 +57,12 @@ var routes = []route{
 	{"updateCustomDataType", needs(auth.SensitiveData, auth.ReadWrite), post((*API).updateDataType)},
 	{"deleteCustomDataType", needs(auth.SensitiveData, auth.ReadWrite), post((*API).deleteDataType)},
 
+	// Ways to authenticate.
+	{"fetchCustomAuthTypes", needs(auth.APICollections, auth.Read), post((*API).fetchAuthTypes)},
+	{"addCustomAuthType", needs(auth.APICollections, auth.ReadWrite), post((*API).addAuthType)},
+	{"updateCustomAuthType", needs(auth.APICollections, auth.ReadWrite), post((*API).updateAuthType)},
+	{"deleteCustomAuthType", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteAuthType)},
+
 	// Traffic filters.
 	{"fetchAdvancedFilters", needs(auth.TrafficFilters, auth.Read), post((*API).fetchAdvancedFilters)},
 	{"testAdvancedFilter", needs(auth.SampleData, auth.Read), post((*API).testAdvancedFilter)},

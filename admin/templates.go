@@ -234,10 +234,15 @@ func (a *API) mergeTemplates(ctx context.Context, c *auth.Caller, in mergeTempla
 	if err != nil {
 		return out, err
 	}
+	s, err := c.Store.Settings(ctx)
+	if err != nil {
+		return out, err
+	}
+	redacted := col.Redact || s.RedactPayload
 	for urls := range slices.Chunk(out.Absorbed, absorbChunk) {
 		err := c.Store.Absorb(ctx, inventory.Absorption{
 			Collection: col.ID, Method: method, Template: out.Template, URLs: urls,
-			Params: func(url string) []inventory.Param { return urlParams(types, out.Template, url, col.Redact) },
+			Params: func(url string) []inventory.Param { return urlParams(types, out.Template, url, redacted) },
 		})
 		if err != nil {
 			return out, err

@@ -42,6 +42,9 @@ const (
 	fieldSource
 	fieldTag
 	fieldTags
+	fieldConnectionType // of WebSockets
+	fieldEvents
+	fieldHeaders
 	fieldXID // our extensions; a reader may pass over all of them
 	fieldXScheme
 	fieldXAuthority
@@ -63,7 +66,7 @@ var fieldNames = [numFields]string{
 	"testConnectionString", "group_name", "vxlanId", "vpc_cidr", "account_id",
 	"path", "method", "type", "requestHeaders", "requestPayload", "responseHeaders", "responsePayload",
 	"statusCode", "status", "time", "ip", "destIp", "direction", "akto_account_id", "akto_vxlan_id",
-	"is_pending", "source", "tag", "tags",
+	"is_pending", "source", "tag", "tags", "connection_type", "events", "headers",
 	"x_id", "x_scheme", "x_authority", "x_source", "x_flags", "x_truncated", "x_requestBytes", "x_responseBytes",
 	"x_requestEncoding", "x_responseEncoding", "x_requestHeaders_multi", "x_responseHeaders_multi", "x_error",
 }
@@ -208,8 +211,7 @@ func imported(source string) bool {
 
 // aktoType is the protocol; a WebSocket handshake is known by it.
 func aktoType(e *har.Entry) string {
-	ws := e.Response.Status == 101 && strings.EqualFold(headerValue(e.Response.Headers, "upgrade"), "websocket")
-	if ws || len(e.WebSocketMessages) > 0 {
+	if e.IsWebSocket() && (e.Response.Status == 101 || len(e.WebSocketMessages) > 0) {
 		return "WEBSOCKET"
 	}
 	return e.Request.HTTPVersion

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -18,22 +19,23 @@ func (r *Record) parseAkto(m *message) error {
 	for _, id := range [...]field{
 		fieldPath, fieldMethod, fieldType, fieldStatus, fieldIP, fieldDestIP, fieldAccount,
 		fieldRequestPayload, fieldResponsePayload, fieldRequestHeaders, fieldResponseHeaders,
-		fieldTag, fieldTags, fieldSource, fieldXID,
+		fieldTag, fieldTags, fieldSource, fieldConnectionType, fieldEvents, fieldHeaders, fieldXID,
 	} {
 		if raw := m.f[id]; len(raw) > 0 && raw[0] != '"' && raw[0] != 'n' {
 			return fmt.Errorf("%s: not a string", fieldNames[id])
 		}
 	}
+	socket := m.isSocket()
 	for _, id := range [...]field{fieldPath, fieldMethod} {
 		if text, err := m.text(id); err != nil {
 			return err
-		} else if len(text) == 0 {
+		} else if len(text) == 0 && (id == fieldPath || !socket) {
 			return fmt.Errorf("%s: missing or empty", fieldNames[id])
 		}
 	}
-	if code, given, ok := m.number(fieldStatusCode); !given {
+	if code, given, ok := m.number(fieldStatusCode); !given && !socket {
 		return errors.New("statusCode: missing")
-	} else if !ok || code < 0 || code > 999 {
+	} else if given && (!ok || code < 0 || code > 999) {
 		return errors.New("statusCode: not a number from 0 to 999")
 	}
 	if raw := m.f[fieldPending]; len(raw) > 0 && (raw[0] == 't' || raw[0] == 'f') {
@@ -47,7 +49,7 @@ func (r *Record) parseAkto(m *message) error {
 		r.Time = time.Unix(sec, 0).UTC()
 	}
 	host := ""
-	err := m.eachHeader(fieldRequestHeaders, func(name, value []byte) {
+	err := m.eachHeader(m.requestHeaders(), func(name, value []byte) {
 		if strings.EqualFold(string(name), "host") {
 			host = string(value)
 		}
@@ -164,8 +166,9 @@ func decodeAkto(r *Record, e *har.Entry) error {
 		Timings: har.Timings{Blocked: -1, DNS: -1, Connect: -1, SSL: -1, Send: -1, Wait: -1, Receive: -1},
 	}
 	version := m.lenient(fieldType)
-	if strings.EqualFold(version, "WEBSOCKET") {
+	if m.isSocket() {
 		version = "HTTP/1.1"
+		e.WebSocketMessages = m.messages()
 	}
 	if err := decodeAktoRequest(&m, &e.Request, version); err != nil {
 		return err
@@ -217,7 +220,10 @@ func known(addr string) string {
 func decodeAktoRequest(m *message, q *har.Request, version string) error {
 	q.Method, q.HTTPVersion, q.HeadersSize, q.BodySize = strings.ToUpper(m.lenient(fieldMethod)), version, -1, -1
 	var err error
-	if q.Headers, err = m.headers(fieldRequestHeaders, fieldXRequestMulti); err != nil {
+	if q.Method == "" {
+		q.Method = http.MethodGet // of a WebSocket
+	}
+	if q.Headers, err = m.headers(m.requestHeaders(), fieldXRequestMulti); err != nil {
 		return err
 	}
 	q.URL = aktoURL(m, q.Headers, version)
@@ -232,7 +238,10 @@ func decodeAktoRequest(m *message, q *har.Request, version string) error {
 }
 
 func decodeAktoResponse(m *message, p *har.Response, version string) error {
-	code, _, ok := m.number(fieldStatusCode)
+	code, given, ok := m.number(fieldStatusCode)
+	if !given && m.isSocket() {
+		code, ok = http.StatusSwitchingProtocols, true
+	}
 	if !ok || code < 0 || code > 999 {
 		return errors.New("statusCode: not a status")
 	}
@@ -291,6 +300,15 @@ func (m *message) headers(id, multi field) ([]har.Header, error) {
 	return hs, err
 }
 
+// requestHeaders is the field of the request headers, which has another name where
+// frames of WebSockets are.
+func (m *message) requestHeaders() field {
+	if m.f[fieldRequestHeaders] == nil && m.f[fieldHeaders] != nil {
+		return fieldHeaders
+	}
+	return fieldRequestHeaders
+}
+
 // aktoURL makes the URL absolute. The form does not tell the scheme of what was
 // captured; without our extension it is a guess.
 func aktoURL(m *message, hs []har.Header, version string) string {
@@ -310,6 +328,9 @@ func aktoURL(m *message, hs []har.Header, version string) string {
 			scheme = "https"
 		default:
 			scheme = "http"
+		}
+		if m.isSocket() {
+			scheme = "ws" + strings.TrimPrefix(scheme, "http")
 		}
 	}
 	if !strings.HasPrefix(path, "/") {

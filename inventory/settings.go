@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -78,10 +77,9 @@ const DefaultChangeDays = 90
 // are similar.
 func (s *Settings) BodyMatching() bool { return s.BodyMatch == nil || *s.BodyMatch }
 
-// Redacts reports whether s redacts records of a source: live traffic and what
-// sniffers recorded, never uploads of HAR and Burp.
+// Redacts reports whether s redacts records of a source; see Redactable.
 func (s *Settings) Redacts(source string) bool {
-	return s.RedactPayload && !slices.Contains([]string{"HAR", "BURP"}, source)
+	return s.RedactPayload && Redactable(source)
 }
 
 // KeptSamples is the number of newest samples to keep per endpoint.

@@ -86,6 +86,9 @@ type AccountUpdate struct {
 	// Redacted are the collections of which values and samples are redacted already.
 	// Those of others that have Redact meanwhile are not stored.
 	Redacted []int32
+	// Redaction is what was redacted of all that is here. What Redaction.Lacks of the
+	// account's present one is not stored: values, samples, examples.
+	Redaction Redaction
 }
 
 // A Store is the data of one account. Errors of kind fault.NotFound say that

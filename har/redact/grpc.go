@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	maxMessage      = 8 << 20 // after gzip
+	maxMessage      = 8 << 20  // after gzip
+	maxUnpacked     = 64 << 20 // of all messages of a body
 	maxMessageDepth = 32
 	maxLength       = 1 << 30 // of a field
 )
@@ -60,7 +61,7 @@ func decodeChunks(s string) (out []byte, ok bool) {
 
 func (w *worker) frames(s string) (string, bool) {
 	var out []byte
-	changed := false
+	changed, left := false, maxUnpacked
 	for s != "" {
 		if len(s) < 5 || int64(len(s)-5) < int64(binary.BigEndian.Uint32([]byte(s[1:5]))) {
 			return string(append(out, Mask...)), changed || s != Mask
@@ -71,7 +72,12 @@ func (w *worker) frames(s string) (string, bool) {
 		flag := frame[0]
 		ok := flag&0x80 == 0 // others are trailers
 		if ok && flag&1 != 0 {
-			message, ok = gunzip(message)
+			limit := min(maxMessage, left)
+			if message, ok = gunzip(message, limit); ok {
+				left -= len(message)
+			} else {
+				left -= limit // it may have been too large
+			}
 		}
 		if ok {
 			if m, parsed := w.protobuf(message, 1); parsed && m != message {
@@ -87,14 +93,14 @@ func (w *worker) frames(s string) (string, bool) {
 	return string(out), changed
 }
 
-func gunzip(s string) (string, bool) {
+func gunzip(s string, limit int) (string, bool) {
 	zr, err := gzip.NewReader(strings.NewReader(s))
 	if err != nil {
 		return "", false
 	}
 	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(zr, maxMessage+1))
-	return b.String(), err == nil && n <= maxMessage
+	n, err := io.Copy(&b, io.LimitReader(zr, int64(limit)+1))
+	return b.String(), err == nil && n <= int64(limit)
 }
 
 // protobuf rewrites a message and reports whether it is one.

@@ -134,6 +134,13 @@ func names(what string, list []string) ([]string, error) {
 // URL stays. Doing it twice is doing it once. The bytes of bodies are not written
 // to: what changes is replaced.
 func (r *Redactor) Entry(e *har.Entry, template string) {
+	w := r.worker()
+	defer r.workers.Put(w)
+	w.entry(e, template)
+}
+
+// worker gives one that nobody else uses.
+func (r *Redactor) worker() *worker {
 	w, _ := r.workers.Get().(*worker)
 	if w == nil {
 		w = &worker{r: r}
@@ -145,8 +152,22 @@ func (r *Redactor) Entry(e *har.Entry, template string) {
 			w.root[i] = 1
 		}
 	}
+	return w
+}
+
+// Value gives what Entry makes of one value: of the header key, or of a
+// parameter key. graph says that the URL is one of GraphQL, whose documents come
+// as the parameter query. It reports whether the value changes.
+func (r *Redactor) Value(header, graph bool, key, value string) (string, bool) {
+	w := r.worker()
 	defer r.workers.Put(w)
-	w.entry(e, template)
+	w.nest, w.arena, w.graph = 0, w.arena[:0], graph
+	if !header {
+		return w.named(key, value, false)
+	}
+	hs := []har.Header{{Name: key, Value: value}}
+	w.headers(hs)
+	return hs[0].Value, hs[0].Value != value
 }
 
 // A worker is what one call of Entry needs.

@@ -30,7 +30,8 @@ type accountPart struct {
 	endpoints map[inventory.EndpointKey]*endpoint
 	dropped   map[string]int64
 	drops     map[dropKey]*drop
-	redacted  map[int32]bool // whether what was learned of a collection is all redacted
+	redacted  map[int32]bool       // whether what was learned of a collection is all redacted
+	redaction *inventory.Redaction // of all that was learned; nil until something was
 }
 
 func newAggregate() *aggregate {
@@ -185,6 +186,9 @@ func (a *aggregate) update() *inventory.Update {
 			au.Endpoints = append(au.Endpoints, e.observation())
 			au.Samples = e.appendSamples(au.Samples)
 			au.Sensitive = e.appendSensitive(au.Sensitive)
+		}
+		if part.redaction != nil {
+			au.Redaction = *part.redaction
 		}
 		for c, all := range part.redacted {
 			if all {

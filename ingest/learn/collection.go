@@ -42,6 +42,7 @@ type collection struct {
 	bytes int64         // of set, as counted in accounts.bytes
 	used  uint64        // for eviction
 
+	config       int64     // version of the configuration by which set was made
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
@@ -84,24 +85,7 @@ func (a *accounts) forget() {
 // traffic to a named host, else the one that the record names. It waits for the
 // store; nil if ctx ended.
 func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Entry, account int32, cfg *accountConfig, scheme, authority string) *collection {
-	id := r.Collection
-	host := ""
-	if hostMode(r.Source) {
-		raw := cfg.filter.MapHost(e)
-		if raw == "" {
-			raw = hostOf(e, authority)
-		}
-		if raw == "" {
-			raw = r.Host
-		}
-		var ip bool
-		if host, ip = normalizeHost(raw, scheme); ip {
-			id = 0
-			if cfg.settings.SplitIPHosts {
-				host = ipHost(raw, scheme)
-			}
-		}
-	}
+	host, id := cfg.place(r, e, scheme, authority)
 	now := l.cfg.Now()
 	var c *collection
 	if host != "" {
@@ -123,6 +107,29 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 			return nil
 		}
 	}
+}
+
+// place returns where a record belongs: to the collection of a host, or if host is
+// empty to that with an id.
+func (c *accountConfig) place(r *ingest.Record, e *har.Entry, scheme, authority string) (host string, id int32) {
+	if !hostMode(r.Source) {
+		return "", r.Collection
+	}
+	raw := c.filter.MapHost(e)
+	if raw == "" {
+		raw = hostOf(e, authority)
+	}
+	if raw == "" {
+		raw = r.Host
+	}
+	host, ip := normalizeHost(raw, scheme)
+	switch {
+	case !ip:
+		return host, r.Collection
+	case c.settings.SplitIPHosts:
+		return ipHost(raw, scheme), 0
+	}
+	return "", 0
 }
 
 // load reads a collection, making it if there is none.
@@ -182,8 +189,9 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 
 func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
 	opt := pathtmpl.Options{
-		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), NoExamples: c.redact || cfg.settings.RedactPayload,
-		MaxBytes: max(a.limit/2, 1<<20),
+		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), MaxBytes: max(a.limit/2, 1<<20),
+		// A type that is redacted may be that of any segment.
+		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
 	}
 	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
 	if err != nil {
@@ -197,7 +205,7 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 			set = pathtmpl.NewSet(opt)
 		}
 	}
-	c.stateVersion = state.Version
+	c.config, c.stateVersion = cfg.version, state.Version
 	// A template that a person split is not one again because its row is still there.
 	blocked := map[pathtmpl.Blocked]bool{}
 	for _, b := range set.Blocked() {

@@ -30,6 +30,10 @@ type accountConfig struct {
 	overrides map[overrideKey]bool
 	all       *redact.Redactor // of everything
 	typed     *redact.Redactor // of the types that are redacted; nil if none is
+
+	redaction     inventory.Redaction
+	redactedIDs   map[int32]bool  // collections
+	redactedHosts map[string]bool // of those
 }
 
 // An overrideKey names a parameter on which a person said a word.
@@ -69,6 +73,13 @@ func (l *Learner) configOf(ctx context.Context, account int32) *accountConfig {
 	}
 }
 
+// expire has every configuration looked at again before it is used.
+func (l *Learner) expire() {
+	for _, c := range l.configs {
+		c.until = time.Time{}
+	}
+}
+
 // maxAccounts bounds the accounts whose configuration is remembered.
 const maxAccounts = 10_000
 
@@ -94,9 +105,11 @@ func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountCo
 	types, builtins := read(inventory.CustomDataTypes), read(inventory.DataTypeOverrides)
 	auth, filters := read(inventory.CustomAuthTypes), read(inventory.AdvancedFilters)
 	overrides, oerr := s.SensitiveOverrides(ctx, nil)
-	if err = errors.Join(err, oerr); err != nil {
+	collections, cerr := s.Collections(ctx)
+	if err = errors.Join(err, oerr, cerr); err != nil {
 		return nil, err
 	}
+	c.redacted(collections, slices.Concat(types, builtins))
 	for i := range overrides {
 		o := &overrides[i]
 		c.overrides[overrideKey{o.EndpointKey, o.ResponseCode, o.Header, o.Param}] = o.Sensitive
@@ -105,7 +118,32 @@ func (l *Learner) loadConfig(ctx context.Context, account int32, have *accountCo
 		// What is wrong is left out; the rest works.
 		l.log.Warn("some settings are not used", "account", account, "err", err)
 	}
+	if have != nil && sameRate(have.settings.EndpointRate, c.settings.EndpointRate) {
+		c.limiter = have.limiter // with what it has given away
+	}
 	return c, nil
+}
+
+func sameRate(a, b *inventory.Rate) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// redacted notes what is redacted.
+func (c *accountConfig) redacted(collections []inventory.Collection, types []inventory.Definition) {
+	var ids []int32
+	for i := range collections {
+		col := &collections[i]
+		if !col.Redact {
+			continue
+		}
+		if c.redactedIDs == nil {
+			c.redactedIDs, c.redactedHosts = map[int32]bool{}, map[string]bool{}
+		}
+		ids = append(ids, col.ID)
+		c.redactedIDs[col.ID] = true
+		if col.HostName != "" {
+			c.redactedHosts[col.HostName] = true
+		}
+	}
+	c.redaction = inventory.RedactionOf(&c.settings, types, ids)
 }
 
 // compile makes of the documents what records are learned by. Its error names

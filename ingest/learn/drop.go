@@ -6,6 +6,7 @@ import (
 	"harken/har"
 	"harken/ingest"
 	"harken/inventory"
+	"harken/inventory/pathtmpl"
 )
 
 // A dropKey says which rule dropped records of which host.
@@ -52,21 +53,27 @@ func (l *Learner) drop(account int32, cfg *accountConfig, r *ingest.Record, e *h
 	}
 	if data := l.example(cfg, r, e, d.example); data != nil {
 		d.example, d.at = data, at
+		part.redactedBy(cfg)
 	}
 }
 
 // example gives the bytes of a dropped record to keep, in old if it fits: the
 // record as it came if nothing has to be changed; nil if it cannot be shown.
 func (l *Learner) example(cfg *accountConfig, r *ingest.Record, e *har.Entry, old []byte) []byte {
-	secret := cfg == nil || cfg.typed != nil || cfg.settings.Redacts(r.Source)
-	if !secret && len(r.Data) <= inventory.MaxExample {
-		return append(old[:0], r.Data...)
-	}
-	if e == nil || cfg == nil {
+	if cfg == nil {
 		return nil
 	}
-	if cfg.settings.Redacts(r.Source) {
-		cfg.all.Entry(e, "")
+	all := cfg.redacts(r, e)
+	if !all && cfg.typed == nil && len(r.Data) <= inventory.MaxExample {
+		return append(old[:0], r.Data...)
+	}
+	if e == nil {
+		return nil
+	}
+	if all {
+		// Which segments of its path are values is only known of what was learned.
+		template, _ := pathtmpl.Parameterize(pathtmpl.Normalize(e.Request.URL), pathtmpl.Options{Versions: true, Semantic: semantic(cfg.detector)})
+		cfg.all.Entry(e, template)
 	} else if cfg.typed != nil {
 		cfg.typed.Entry(e, "")
 	}
@@ -83,6 +90,25 @@ func (l *Learner) example(cfg *accountConfig, r *ingest.Record, e *har.Entry, ol
 		return data
 	}
 	return nil
+}
+
+// redacts reports whether nothing of a dropped record may be kept in the clear. e
+// is nil if it could not be decoded.
+func (c *accountConfig) redacts(r *ingest.Record, e *har.Entry) bool {
+	switch {
+	case c.settings.Redacts(r.Source):
+		return true
+	case len(c.redactedIDs) == 0:
+		return false
+	case e == nil:
+		return true // it may belong to any
+	}
+	scheme, authority := origin(e.Request.URL)
+	host, id := c.place(r, e, scheme, authority)
+	if host != "" {
+		return c.redactedHosts[host]
+	}
+	return c.redactedIDs[id]
 }
 
 // timeOf is the time of a record in Unix seconds.

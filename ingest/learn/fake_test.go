@@ -328,6 +328,10 @@ func (a *memoryAccount) SensitiveOverrides(context.Context, []int32) ([]inventor
 	return nil, nil
 }
 
+func (a *memoryAccount) Collections(context.Context) ([]inventory.Collection, error) {
+	return nil, nil
+}
+
 func (a *memoryAccount) TemplateState(context.Context, int32) (inventory.TemplateState, error) {
 	return inventory.TemplateState{}, nil
 }

@@ -180,7 +180,7 @@ func (l *Learner) settled(flushCtx context.Context) bool {
 	if l.now.waiting() && l.flyAndLand(flushCtx) != nil {
 		return false
 	}
-	clear(l.configs)
+	l.expire()
 	l.forgetAll()
 	return true
 }
@@ -304,7 +304,7 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			}
 			select {
 			case <-l.stale: // came first, though select chose the batch
-				clear(l.configs)
+				l.expire()
 				l.forgetAll()
 			default:
 			}
@@ -327,7 +327,7 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			l.land(r)
 		case <-l.poke:
 		case <-l.stale:
-			clear(l.configs)
+			l.expire()
 			l.forgetAll()
 		case done := <-l.settle:
 			if !l.settled(flushCtx) {

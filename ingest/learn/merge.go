@@ -19,8 +19,9 @@ type mergeJob struct {
 	c           *collection
 	absorptions []inventory.Absorption
 	state       inventory.TemplateState
-	more        bool // not all URLs were looked at
-	conflict    bool // someone else changed the state
+	config      int64 // version of the configuration by which the set was made
+	more        bool  // not all URLs were looked at
+	conflict    bool  // someone else changed the state, or the configuration
 }
 
 const (
@@ -149,7 +150,7 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 	if cfg := l.configs[c.account]; cfg != nil && !cfg.settings.BodyMatching() {
 		opt.Shape = func(string, string) (pathtmpl.Shape, bool) { return pathtmpl.Shape{}, true }
 	}
-	job := &mergeJob{c: c, state: inventory.TemplateState{Version: c.stateVersion}}
+	job := &mergeJob{c: c, config: c.config, state: inventory.TemplateState{Version: c.stateVersion}}
 	for _, a := range c.set.Merge(opt) {
 		in := inventory.Absorption{Collection: c.id, Method: a.Method, Template: a.Template, URLs: a.URLs}
 		in.Params = l.urlParams(c, a.Template, a.URLs)
@@ -224,7 +225,7 @@ func (l *Learner) urlParams(c *collection, template string, urls []string) func(
 			if cfg != nil {
 				p.Type = x.Type(cfg.detector)
 			}
-			if !c.redact && (cfg == nil || !cfg.detector.Redacted(p.Type)) {
+			if !c.redact && (cfg == nil || !cfg.settings.RedactPayload && !cfg.detector.Redacted(p.Type)) {
 				t := typed{name: p.Type}
 				t.observeRange(x.Value)
 				p.HasRange, p.Min, p.Max = t.hasRange, t.min, t.max
@@ -245,6 +246,17 @@ func (l *Learner) urlParams(c *collection, template string, urls []string) func(
 func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accountKey) error {
 	for _, j := range jobs {
 		store := l.cfg.Stores.Full(j.c.account)
+		var version int64
+		if err := l.untilDone(ctx, func() (err error) {
+			version, err = store.ConfigVersion(ctx)
+			return err
+		}); err != nil {
+			return err
+		}
+		if version != j.config {
+			j.conflict = true // what was redacted meanwhile may be in the evidence
+			continue
+		}
 		for i := range j.absorptions {
 			for urls := range slices.Chunk(j.absorptions[i].URLs, absorbChunk) {
 				part := j.absorptions[i]
@@ -296,6 +308,7 @@ func (l *Learner) merged(jobs []*mergeJob) {
 		if j.conflict && j.c.set != nil {
 			l.accounts.bytes -= j.c.bytes
 			j.c.set, j.c.bytes, j.c.mergeAt = nil, 0, time.Time{}
+			l.left = append(l.left, inventory.CollectionKey{Account: j.c.account, ID: j.c.id})
 		}
 	}
 }

@@ -32,11 +32,12 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 			ep.order = append(ep.order, p)
 		}
 	}
-	t := p.find(x)
+	t, hidden := p.find(x), o.redact
 	if t == nil {
-		t = a.detect(ep, p, x, o)
+		hidden = hidden || o.hides(x)
+		t = a.detect(ep, p, x, o, hidden)
 	}
-	if t.sketched && !o.redact && x.Value != "" {
+	if t.sketched && !hidden && x.Value != "" {
 		t.sketch = t.sketch.Add(inventory.HashValue(x.Value), o.caller)
 	}
 	if t.count++; t.count == 1 {
@@ -59,7 +60,7 @@ func (p *param) find(x *extract.Param) *typed {
 }
 
 // detect finds the type of a value, and notes the value.
-func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed) *typed {
+func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed, hidden bool) *typed {
 	name := typeOf(ep, x, o.cfg.detector)
 	var t *typed
 	for _, have := range p.types {
@@ -73,7 +74,7 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 		t.sketched = !t.redacted && (x.Place == extract.URLParam || x.Place == extract.Query || x.Place == extract.RequestBody)
 		p.types = append(p.types, t)
 	}
-	if o.redact || t.redacted {
+	if hidden || t.redacted {
 		return t
 	}
 	t.observeRange(x.Value)
@@ -98,6 +99,17 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 		t.addValue(v)
 	}
 	return t
+}
+
+// hides reports whether a value is not of a type that is redacted but has one in
+// it: credentials behind "Bearer ", a cookie, a document in a string.
+func (o *observed) hides(x *extract.Param) bool {
+	if o.cfg.typed == nil || x.Kind != extract.Text {
+		return false
+	}
+	header := x.Place == extract.RequestHeader || x.Place == extract.ResponseHeader
+	_, changed := o.cfg.typed.Value(header, strings.Contains(o.entry.Request.URL, "graph"), x.Key(), x.Value)
+	return changed
 }
 
 // typeOf names the type of a value; definitions may say that a type is not looked

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -157,11 +158,12 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 	if part != nil {
 		raw = part.URL
 	}
-	url, template, ok := l.resolve(ctx, x.c, x.cfg, x.entry.Request.Method, raw)
+	method := methodOf(x.entry)
+	url, template, ok := l.resolve(ctx, x.c, x.cfg, method, raw)
 	if !ok {
 		return false
 	}
-	key := inventory.EndpointKey{Collection: x.c.id, URL: url, Method: x.entry.Request.Method}
+	key := inventory.EndpointKey{Collection: x.c.id, URL: url, Method: method}
 	if !x.cfg.limiter.Allow(l.work.hash(&key), time.Unix(x.at, 0)) {
 		l.metrics.filtered.Inc()
 		l.drop(x.account, x.cfg, x.Record, x.entry, filter.RateLimit)
@@ -194,16 +196,28 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 			w.sensitive = append(w.sensitive, t)
 		}
 	}
-	l.now.account(x.account).learned(x.c.id, x.redact)
+	l.now.account(x.account).learned(x.c.id, x.redact, x.cfg)
 	l.sample(ep, x, pattern)
 	l.metrics.learned.Inc()
 	return true
 }
 
 // learned notes whether all that an aggregate holds of a collection is redacted.
-func (p *accountPart) learned(collection int32, redacted bool) {
+func (p *accountPart) learned(collection int32, redacted bool, cfg *accountConfig) {
 	if all, known := p.redacted[collection]; !known || all && !redacted {
 		p.redacted[collection] = redacted
+	}
+	p.redactedBy(cfg)
+}
+
+// redactedBy notes by which configuration values and examples were redacted.
+func (p *accountPart) redactedBy(cfg *accountConfig) {
+	switch {
+	case p.redaction == nil:
+		r := cfg.redaction
+		p.redaction = &r
+	case *p.redaction != cfg.redaction:
+		*p.redaction = p.redaction.With(cfg.redaction)
 	}
 }
 
@@ -323,10 +337,22 @@ func (ep *endpoint) sawCode(code int, at int64) {
 	}
 }
 
+// methodOf is the method of a request. The handshake of a WebSocket is a GET also
+// where it is an extended CONNECT (RFC 8441).
+func methodOf(e *har.Entry) string {
+	if e.Request.Method == http.MethodConnect && e.IsWebSocket() {
+		return http.MethodGet
+	}
+	return e.Request.Method
+}
+
 // apiType tells what kind of API a request is of.
 func apiType(url string, e *har.Entry) string {
 	if strings.Contains(url, "graph") {
 		return "GRAPHQL"
+	}
+	if e.IsWebSocket() {
+		return "WEBSOCKET"
 	}
 	ct, _ := har.HeaderValue(e.Request.Headers, "content-type")
 	switch {

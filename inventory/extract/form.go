@@ -88,7 +88,7 @@ func (x *Extractor) multipart(s, contentType string) bool {
 	if err != nil || boundary == "" || !strings.Contains(s, "--"+boundary) {
 		return x.form(strings.ToValidUTF8(s, "\uFFFD"))
 	}
-	parts, ok := readParts(s, boundary)
+	parts, ok := x.readParts(s, boundary)
 	if !ok {
 		return true
 	}
@@ -128,7 +128,7 @@ func (p *part) whole() []byte {
 	return p.data
 }
 
-func readParts(s, boundary string) (parts []part, ok bool) {
+func (x *Extractor) readParts(s, boundary string) (parts []part, ok bool) {
 	if !strings.Contains(s, "--"+boundary+"--") {
 		return nil, false // the reader takes a cut in a part's header for the end
 	}
@@ -141,7 +141,11 @@ func readParts(s, boundary string) (parts []part, ok bool) {
 		if err != nil {
 			return nil, false
 		}
-		if p.FormName() == "" || len(parts) >= MaxValues {
+		if len(parts) >= MaxValues {
+			x.skipped++ // the rest, unread: each part costs the reader a kilobyte
+			return parts, true
+		}
+		if p.FormName() == "" {
 			continue
 		}
 		data, err := io.ReadAll(io.LimitReader(p, maxPart))

@@ -34,14 +34,14 @@ func (s *splitter) graphBody(e *har.Entry, body []byte) {
 		s.graphQuery(string(body))
 		return
 	}
-	for _, raw := range objects(body) {
+	for _, raw := range s.x.objects(body) {
 		if len(s.parts) == s.limit {
 			s.x.skipped++
 			continue
 		}
-		var members map[string]json.RawMessage
 		var document string
-		if json.Unmarshal(raw, &members) != nil || json.Unmarshal(members["query"], &document) != nil {
+		members := s.x.membersOf(raw)
+		if json.Unmarshal(members["query"], &document) != nil {
 			continue
 		}
 		delete(members, "query")
@@ -79,8 +79,7 @@ func (s *splitter) graph(document string, variables json.RawMessage, rest []rawM
 	if d == nil {
 		return
 	}
-	known := map[string]json.RawMessage{}
-	_ = json.Unmarshal(variables, &known) // without variables, arguments have no values
+	known := s.x.membersOf(variables) // without variables, arguments have no values
 	for i := range d.operations {
 		o := &d.operations[i]
 		suffix := "/" + o.kind

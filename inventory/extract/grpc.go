@@ -19,6 +19,7 @@ const (
 	maxMessages     = 1000
 	maxMessage      = 8 << 20 // after gzip
 	maxMessageDepth = 32
+	maxFields       = 20_000 // of one message
 )
 
 // grpc adds the fields of the messages of a gRPC body: each is five bytes of
@@ -28,13 +29,12 @@ const (
 func (x *Extractor) grpc(b []byte, headers []har.Header) {
 	if len(b) > 0 && b[0] >= '+' && b[0] < 0x80 {
 		// No flag of a message looks like this, but base64 does.
-		d := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
-		n, err := base64.StdEncoding.Decode(d, bytes.TrimSpace(b))
-		if err != nil {
+		var ok bool
+		if b, ok = decodeChunks(bytes.TrimSpace(b)); !ok {
 			return
 		}
-		b = d[:n]
 	}
+	unpacked := MaxBody // bytes that may come out of gzip
 	for n := 0; len(b) > 0; n++ {
 		if len(b) < 5 || int64(len(b)-5) < int64(binary.BigEndian.Uint32(b[1:])) {
 			x.drop()
@@ -54,10 +54,12 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 				x.skipped++
 				continue
 			}
-			if msg = gunzip(msg); msg == nil {
+			if msg = gunzip(msg, min(maxMessage, unpacked)); msg == nil {
+				unpacked -= min(maxMessage, unpacked) // it may have been too large
 				x.skipped++
 				continue
 			}
+			unpacked -= len(msg)
 		}
 		if len(msg) > 0 && !x.message(msg, 1) {
 			x.drop()
@@ -66,13 +68,32 @@ func (x *Extractor) grpc(b []byte, headers []har.Header) {
 	}
 }
 
-func gunzip(b []byte) []byte {
+// decodeChunks decodes base64, also where each frame was encoded, and padded, by
+// itself.
+func decodeChunks(b []byte) ([]byte, bool) {
+	out := make([]byte, 0, base64.StdEncoding.DecodedLen(len(b)))
+	for len(b) > 0 {
+		n := len(b)
+		if i := bytes.IndexByte(b, '='); i >= 0 {
+			for n = i; n < len(b) && b[n] == '='; n++ {
+			}
+		}
+		var err error
+		if out, err = base64.StdEncoding.AppendDecode(out, b[:n]); err != nil {
+			return nil, false
+		}
+		b = b[n:]
+	}
+	return out, true
+}
+
+func gunzip(b []byte, limit int) []byte {
 	zr, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil
 	}
-	out, err := io.ReadAll(io.LimitReader(zr, maxMessage+1))
-	if err != nil || len(out) > maxMessage {
+	out, err := io.ReadAll(io.LimitReader(zr, int64(limit)+1))
+	if err != nil || len(out) > limit {
 		return nil
 	}
 	return out
@@ -92,6 +113,10 @@ func (x *Extractor) message(b []byte, depth int) bool {
 	fields, ok := protoFields(b)
 	if !ok || len(fields) == 0 {
 		return false
+	}
+	if len(fields) > maxFields {
+		x.skipped++
+		return true
 	}
 	counts := map[int]int{}
 	for i := range fields {
@@ -175,7 +200,9 @@ func protoFields(b []byte) (fields []protoField, ok bool) {
 		default:
 			return nil, false
 		}
-		fields = append(fields, f)
+		if len(fields) <= maxFields { // one more shows that there are too many
+			fields = append(fields, f)
+		}
 		b = b[n:]
 	}
 	return fields, true

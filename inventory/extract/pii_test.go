@@ -1,6 +1,8 @@
 package extract_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -96,6 +98,34 @@ func TestEverySensitiveTypeIsFoundEverywhere(t *testing.T) {
 		f("JSONP", response("text/javascript", `cb({"k":"`+v+`"});`), extract.ResponseBody, "k")
 		f("events", response("text/event-stream", "event: a\ndata: {\"k\":\ndata: \""+v+"\"}\n\n"), extract.ResponseBody, "k")
 		f("JWT", request("", "eyJhbGciOiJIUzI1NiJ9."+base64.RawURLEncoding.EncodeToString([]byte(`{"k":"`+v+`"}`))+".c2ln"), extract.RequestBody, "k")
+		message := []byte("\x0a" + string(rune(len(v)+2)) + "\x12" + string(rune(len(v))) + v)
+		var packed bytes.Buffer
+		zw := gzip.NewWriter(&packed)
+		if _, err := zw.Write(message); err != nil {
+			t.Fatal(err)
+		}
+		if err := zw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f("gRPC in base64", response("application/grpc-web-text", base64.StdEncoding.EncodeToString(frame(string(message)))), extract.ResponseBody, "param_1#param_2")
+		const trailers = "\x80\x00\x00\x00\x10grpc-status: 0\r\n"
+		f("gRPC in chunks of base64", response("application/grpc-web-text", base64.StdEncoding.EncodeToString(frame(string(message)))+
+			base64.StdEncoding.EncodeToString([]byte(trailers))), extract.ResponseBody, "param_1#param_2")
+		f("gRPC with trailers", response("application/grpc-web+proto", string(frame(string(message)))+trailers), extract.ResponseBody, "param_1#param_2")
+		zipped := response("application/grpc", frames(1, packed.Bytes()))
+		zipped.Response.Headers = append(zipped.Response.Headers, har.Header{Name: "Grpc-Encoding", Value: "gzip"})
+		f("gRPC with gzip", zipped, extract.ResponseBody, "param_1#param_2")
+		f("JSON behind a guard", response("application/json", ")]}',\n{\"k\":\""+v+"\"}"), extract.ResponseBody, "k")
+		f("JSON sequence", response("application/json-seq", "\x1e{\"a\":1}\n\x1e{\"k\":\""+v+"\"}\n"), extract.ResponseBody, "k")
+		f("NDJSON that does not say so", request("application/json", "{\"index\":{}}\n{\"k\":\""+v+"\"}\n"), extract.RequestBody, "k")
+		f("JSON in a part", request("multipart/form-data; boundary=XX",
+			"--XX\r\nContent-Disposition: form-data; name=p\r\n\r\n{\"k\":\""+v+"\"}\r\n--XX--"), extract.RequestBody, "p#k")
+		f("Socket.IO", get(func(e *har.Entry) {
+			e.WebSocketMessages = []har.WebSocketMessage{{Type: "send", Opcode: 1, Data: fmt.Appendf(nil, `42["say",{"k":%q}]`, v)}}
+		}), extract.RequestBody, "json#$#k")
+		f("SignalR", get(func(e *har.Entry) {
+			e.WebSocketMessages = []har.WebSocketMessage{{Type: "receive", Opcode: 1, Data: fmt.Appendf(nil, "{\"type\":6}\x1e{\"k\":%q}\x1e", v)}}
+		}), extract.ResponseBody, "k")
 		for kind, place := range map[string]extract.Place{"send": extract.RequestBody, "receive": extract.ResponseBody} {
 			f(kind, get(func(e *har.Entry) {
 				e.WebSocketMessages = []har.WebSocketMessage{{Type: kind, Opcode: 1, Data: fmt.Appendf(nil, `{"k":%q}`, v)}}

@@ -115,8 +115,12 @@ func (s *splitter) at(suffix string) string {
 	return strings.TrimSuffix(s.url[:i], "/") + suffix + s.url[i:]
 }
 
+// maxElementsOf is how many elements of an array of requests are looked at, and
+// how many members of a request.
+const maxElementsOf = 1000
+
 // objects gives the object that a body is, or the objects in the array that it is.
-func objects(body []byte) []json.RawMessage {
+func (x *Extractor) objects(body []byte) []json.RawMessage {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 	if len(body) == 0 || !json.Valid(body) {
 		return nil
@@ -126,16 +130,54 @@ func objects(body []byte) []json.RawMessage {
 		return []json.RawMessage{body}
 	case '[':
 		var list []json.RawMessage
-		if json.Unmarshal(body, &list) == nil {
-			return list
+		dec := json.NewDecoder(bytes.NewReader(body))
+		_, _ = dec.Token() // it is valid
+		for dec.More() {
+			var raw json.RawMessage
+			if len(list) == maxElementsOf {
+				x.skipped++
+				return list
+			}
+			if dec.Decode(&raw) != nil {
+				return nil
+			}
+			list = append(list, raw)
 		}
+		return list
 	}
 	return nil
 }
 
+// membersOf gives the members of a JSON object, at most so many. Of those with the
+// same name the last counts.
+func (x *Extractor) membersOf(raw []byte) map[string]json.RawMessage {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	all := map[string]json.RawMessage{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil
+		}
+		text, _ := name.(string)
+		var v json.RawMessage
+		if err := dec.Decode(&v); err != nil {
+			return nil
+		}
+		if _, known := all[text]; !known && len(all) == maxElementsOf {
+			x.skipped++
+			return all
+		}
+		all[text] = v
+	}
+	return all
+}
+
 // calls adds the calls of JSON-RPC. What has no method is an answer.
 func (s *splitter) calls(body []byte) {
-	for _, raw := range objects(bytes.ToValidUTF8(body, []byte("\uFFFD"))) {
+	for _, raw := range s.x.objects(bytes.ToValidUTF8(body, []byte("\uFFFD"))) {
 		if len(s.parts) == s.limit {
 			s.x.skipped++ // without having parsed it
 			continue

@@ -11,6 +11,7 @@ import (
 const (
 	maxElements     = 200_000
 	maxElementDepth = 256
+	maxAttributes   = 10_000 // of one element
 )
 
 // An element is an element or an attribute of an XML document, without its
@@ -73,6 +74,10 @@ func (x *Extractor) members(e *element) {
 // parseXML reads a document with one root. Entities that a document defines
 // itself are not known and make it invalid, so it cannot grow.
 func (x *Extractor) parseXML(s string) (root *element, ok bool) {
+	if manyAttributes(s) {
+		x.skipped++
+		return nil, false
+	}
 	d := xml.NewDecoder(strings.NewReader(s))
 	// The text is UTF-8 by now, whatever the declaration says.
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
@@ -119,6 +124,57 @@ func (x *Extractor) parseXML(s string) (root *element, ok bool) {
 				if len(e.text) < MaxValue {
 					e.text += cut(text)
 				}
+			}
+		}
+	}
+}
+
+// manyAttributes reports whether an element may have more attributes than the
+// limit. The decoder reads all of them before it gives an element, at a hundred
+// times the memory of the text.
+func manyAttributes(s string) bool {
+	for {
+		open := strings.IndexByte(s, '<')
+		if open < 0 {
+			return false
+		}
+		s = s[open+1:]
+		end := "" // of what has no attributes
+		switch {
+		case strings.HasPrefix(s, "!--"):
+			end = "-->"
+		case strings.HasPrefix(s, "![CDATA["):
+			end = "]]>"
+		case strings.HasPrefix(s, "?"):
+			end = "?>"
+		}
+		if end != "" {
+			i := strings.Index(s, end)
+			if i < 0 {
+				return false // it is not valid
+			}
+			s = s[i:]
+			continue
+		}
+		n := 0
+		for s != "" && s[0] != '>' {
+			switch i := strings.IndexAny(s, "=\"'>"); {
+			case i < 0:
+				return n > maxAttributes
+			case s[i] == '>':
+				s = s[i:]
+			case s[i] == '=':
+				if n++; n > maxAttributes {
+					return true
+				}
+				s = s[i+1:]
+			default:
+				quoted := s[i+1:]
+				j := strings.IndexByte(quoted, s[i])
+				if j < 0 {
+					return false
+				}
+				s = quoted[j+1:]
 			}
 		}
 	}

@@ -17,7 +17,7 @@ const (
 	PathPrefix          = "path_prefix"           // the path begins with a denied prefix
 	ResponseContentType = "response_content_type" // the content type of the response is denied
 	DefaultPayload      = "default_payload"       // the response is one that its host gives for everything
-	Status              = "status"                // neither 200 to 299 nor 302
+	Status              = "status"                // neither 200 to 299 nor 302, nor 101 of a WebSocket
 	Ignored             = "ignored"               // the request has the header x-akto-ignore
 	Options             = "options"               // the method is OPTIONS
 	Extension           = "extension"             // the path is that of a static file
@@ -82,7 +82,8 @@ func (f *Filter) WithAdvanced(s *AdvancedSet) *Filter {
 //  1. the header allow list, hosts, path prefixes and content types of responses
 //     (live traffic only);
 //  2. the default payload of the host, which is the one of MapHost;
-//  3. the status: 200 to 299 and 302 are kept, and what has source POSTMAN;
+//  3. the status: 200 to 299 and 302 are kept, 101 of WebSockets, and what has
+//     source POSTMAN;
 //  4. the request header x-akto-ignore, with any value;
 //  5. OPTIONS, unless the settings allow it;
 //  6. the redundant list: paths that end like static files (.js, .png; not .json,
@@ -111,7 +112,8 @@ func (f *Filter) Keep(e *har.Entry, source string) (keep bool, rule string) {
 		return false, DefaultPayload
 	}
 	status := e.Response.Status
-	if (status < 200 || status > 299) && status != 302 && source != sourcePostman {
+	socket := status == http.StatusSwitchingProtocols && e.IsWebSocket()
+	if (status < 200 || status > 299) && status != 302 && source != sourcePostman && !socket {
 		return false, Status
 	}
 	if _, ok := header(e.Request.Headers, "x-akto-ignore"); ok {

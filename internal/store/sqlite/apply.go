@@ -48,7 +48,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 		}
 	}
 	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		a := applier{statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
+		a := applier{db: db, statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
 		for _, id := range slices.Sorted(maps.Keys(u.Accounts)) {
 			if err := a.apply(ctx, id, u.Accounts[id]); err != nil {
 				return err
@@ -72,6 +72,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 // to endpoint.
 type applier struct {
 	statements
+	db            *DB
 	account       int32
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
@@ -79,6 +80,8 @@ type applier struct {
 	due           map[int32]bool // collections
 	redacted      []int32        // collections whose observations are redacted
 	strip         map[int32]bool // collections whose observations have to be
+	stripLive     bool           // what live traffic told has to be redacted
+	stripAll      bool           // what anything told
 	dropped       map[string]int64
 	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
@@ -102,6 +105,12 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 	a.collections = map[int32]int64{}
 	a.redacted, a.strip, a.due = u.Redacted, nil, nil
 	a.dropped = maps.Clone(u.Dropped)
+	now, err := a.redaction(ctx)
+	if err != nil {
+		return err
+	}
+	var noExamples bool
+	a.stripLive, a.stripAll, noExamples = u.Redaction.Lacks(now)
 	a.samples = make(map[inventory.EndpointKey][]int, len(u.Samples))
 	for i := range u.Samples {
 		k := u.Samples[i].Endpoint
@@ -135,7 +144,11 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 		}
 	}
 	for i := range u.Drops {
-		if err := a.drop(ctx, &u.Drops[i]); err != nil {
+		d := u.Drops[i]
+		if noExamples {
+			d.Example = nil
+		}
+		if err := a.drop(ctx, &d); err != nil {
 			return err
 		}
 	}
@@ -221,9 +234,7 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 		return nil
 	}
 	mine, keys := a.samples[o.EndpointKey], a.sensitives[o.EndpointKey]
-	if a.strip[o.Collection] { // redacted since it was learned
-		mine, keys, o = nil, nil, withoutValues(o)
-	}
+	o, mine, keys = a.redact(o, mine, keys, u)
 	a.types = appendTypes(a.types[:0], e.Params)
 	before := firsts(&e.Endpoint)
 	e.Merge(o)
@@ -243,17 +254,6 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 		return fmt.Errorf("sensitive samples: %w", err)
 	}
 	return a.ring(ctx, e.id, seq, mine, u.Samples)
-}
-
-// withoutValues returns a copy that tells no values.
-func withoutValues(o *inventory.Endpoint) *inventory.Endpoint {
-	c := *o
-	c.Params = slices.Clone(o.Params)
-	for i := range c.Params {
-		p := &c.Params[i]
-		p.Values, p.Sketch, p.HasRange, p.Min, p.Max = nil, nil, false, 0, 0
-	}
-	return &c
 }
 
 // put stores e, with what is derived from it: the index of types, beyond

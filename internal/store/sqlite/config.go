@@ -80,16 +80,28 @@ func (s *store) changed(ctx context.Context, tx *sql.Tx) error {
 
 // Definitions returns the definitions of a kind, oldest first.
 func (s *store) Definitions(ctx context.Context, kind string) ([]inventory.Definition, error) {
-	rows, err := s.db.r.QueryContext(ctx, `SELECT id, doc, updated FROM definitions WHERE account = ? AND kind = ? ORDER BY pos`, s.account, kind)
+	all, err := scanDefinitions(s.db.r.QueryContext(ctx, `SELECT id, doc, updated FROM definitions WHERE account = ? AND kind = ? ORDER BY pos`,
+		s.account, kind))
 	if err != nil {
 		return nil, fmt.Errorf("list definitions: %w", err)
+	}
+	for i := range all {
+		all[i].Kind = kind
+	}
+	return all, nil
+}
+
+// scanDefinitions takes the outcome of a query for id, doc and updated.
+func scanDefinitions(rows *sql.Rows, err error) ([]inventory.Definition, error) {
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var all []inventory.Definition
 	for rows.Next() {
-		d := inventory.Definition{Kind: kind}
+		var d inventory.Definition
 		if err := rows.Scan(&d.ID, &d.Doc, &d.Updated); err != nil {
-			return nil, fmt.Errorf("list definitions: %w", err)
+			return nil, err
 		}
 		all = append(all, d)
 	}

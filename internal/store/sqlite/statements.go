@@ -37,6 +37,7 @@ type statements struct {
 	getIndex, putIndex                     *sql.Stmt
 	addSensitive, delSensitive             *sql.Stmt
 	saveSensitive                          *sql.Stmt
+	configOf, definitionsOf, redactedOf    *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
@@ -74,6 +75,9 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.saveSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data)
 			SELECT ?, ?, time, record, source, data FROM samples WHERE id = ? AND seq = ?`},
 		{w, &s.delSensitive, `DELETE FROM sensitive_samples WHERE endpoint = ? AND seq = ?`},
+		{w, &s.configOf, `SELECT version, settings FROM config WHERE account = ?`},
+		{w, &s.definitionsOf, `SELECT id, doc, updated FROM definitions WHERE account = ? AND kind = ? ORDER BY pos`},
+		{w, &s.redactedOf, `SELECT id FROM collections WHERE account = ? AND redact`},
 		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
 		{r, &s.hostCollection, selectCollections + ` AND host = ?`},
@@ -100,6 +104,7 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		addDrop: tx.StmtContext(ctx, s.addDrop), countDrops: tx.StmtContext(ctx, s.countDrops), newDrop: tx.StmtContext(ctx, s.newDrop),
 		getIndex: tx.StmtContext(ctx, s.getIndex), putIndex: tx.StmtContext(ctx, s.putIndex),
 		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
-		saveSensitive: tx.StmtContext(ctx, s.saveSensitive),
+		saveSensitive: tx.StmtContext(ctx, s.saveSensitive), configOf: tx.StmtContext(ctx, s.configOf),
+		definitionsOf: tx.StmtContext(ctx, s.definitionsOf), redactedOf: tx.StmtContext(ctx, s.redactedOf),
 	}
 }

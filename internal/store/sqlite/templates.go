@@ -71,7 +71,7 @@ func (s *store) PutTemplateState(ctx context.Context, collection int32, t invent
 func (s *store) Absorb(ctx context.Context, in inventory.Absorption) error {
 	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		b := absorber{
-			applier: applier{statements: s.db.stmts.within(ctx, tx), account: s.account, collections: map[int32]int64{}},
+			applier: applier{db: s.db, statements: s.db.stmts.within(ctx, tx), account: s.account, collections: map[int32]int64{}},
 			tx:      tx, in: &in,
 		}
 		return b.run(ctx)
@@ -105,6 +105,11 @@ func (b *absorber) run(ctx context.Context) error {
 	if there, err := b.hasCollectionOf(ctx, &one); err != nil || !there {
 		return errors.Join(err, missing(there, b.in.Collection))
 	}
+	now, err := b.redaction(ctx)
+	if err != nil {
+		return err
+	}
+	b.stripAll = now.Live || b.strip[b.in.Collection]
 	if err := b.load(ctx, []inventory.Endpoint{one}); err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (b *absorber) run(ctx context.Context) error {
 	if err := b.moveSensitive(ctx); err != nil {
 		return err
 	}
-	_, err := b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection)
+	_, err = b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection)
 	return err
 }
 
@@ -222,7 +227,11 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 		p.Unique, p.Public = p.Sketch.Counts()
 	}
 	slices.SortFunc(ps, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
-	b.template.Merge(&inventory.Endpoint{Params: ps})
+	o := &inventory.Endpoint{Params: ps}
+	if b.stripAll {
+		o = withoutValues(o)
+	}
+	b.template.Merge(o)
 	return nil
 }
 

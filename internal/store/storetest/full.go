@@ -401,6 +401,8 @@ func full() []test {
 		{"editEndpoints", check.editEndpoints},
 		{"deleteEndpoints", check.deleteEndpoints},
 		{"redactedMeanwhile", check.redactedMeanwhile},
+		{"redactedAccount", check.redactedAccount},
+		{"redactedType", check.redactedType},
 		{"compactSamples", check.compactSamples},
 	}
 }
