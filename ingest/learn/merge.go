@@ -81,14 +81,18 @@ func (l *Learner) leftDue(ctx context.Context) {
 		l.left = append(l.left, k)
 		return
 	}
+	cfg := l.configOf(ctx, k.Account) // first: it may forget collections
+	if cfg == nil {
+		l.left = append(l.left, k)
+		return
+	}
 	c := l.accounts.byID[idKey{k.Account, k.ID}]
 	if c == nil {
 		c = &collection{account: k.Account, id: k.ID, redact: found.Redact, deactivated: found.Deactivated}
 		l.accounts.byID[idKey{k.Account, k.ID}] = c
 	}
 	if c.set == nil {
-		cfg := l.configOf(ctx, k.Account)
-		if cfg == nil || l.accounts.loadSet(ctx, c, cfg) != nil {
+		if l.accounts.loadSet(ctx, c, cfg) != nil {
 			l.left = append(l.left, k)
 			return
 		}
@@ -309,6 +313,9 @@ func (l *Learner) merged(jobs []*mergeJob) {
 			l.accounts.bytes -= j.c.bytes
 			j.c.set, j.c.bytes, j.c.mergeAt = nil, 0, time.Time{}
 			l.left = append(l.left, inventory.CollectionKey{Account: j.c.account, ID: j.c.id})
+			if cfg := l.configs[j.c.account]; cfg != nil {
+				cfg.until = time.Time{}
+			}
 		}
 	}
 }
