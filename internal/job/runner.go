@@ -159,7 +159,7 @@ func (r *Runner) Wait(ctx context.Context, account int32, id int64) (Job, error)
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.recover(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped before it began
+			return nil // stopped before it began
 		}
 		return fmt.Errorf("recover jobs: %w", err)
 	}

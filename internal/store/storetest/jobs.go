@@ -48,6 +48,7 @@ func endJob(t *testing.T, s job.Store, id int64, state job.State) {
 }
 
 func jobsCoalesce(t *testing.T, s job.Store) {
+	t.Helper()
 	a := addJob(t, s, account, "k", "")
 	if again := addJob(t, s, account, "k", ""); again.ID != a.ID {
 		t.Errorf("a second start of what waits is job %d, want %d", again.ID, a.ID)
@@ -65,6 +66,7 @@ func jobsCoalesce(t *testing.T, s job.Store) {
 }
 
 func jobsOrder(t *testing.T, s job.Store) {
+	t.Helper()
 	a, b := addJob(t, s, account, "k", "1"), addJob(t, s, account, "k", "2")
 	c, d := addJob(t, s, account, "l", ""), addJob(t, s, 2000000, "k", "")
 	takeJob(t, s, a.ID)
@@ -85,6 +87,7 @@ func jobsOrder(t *testing.T, s job.Store) {
 }
 
 func jobsRecover(t *testing.T, s job.Store) {
+	t.Helper()
 	a, b := addJob(t, s, account, "a", ""), addJob(t, s, account, "b", "")
 	for range 2 {
 		takeJob(t, s, a.ID)
@@ -104,6 +107,7 @@ func jobsRecover(t *testing.T, s job.Store) {
 }
 
 func jobsList(t *testing.T, s job.Store) {
+	t.Helper()
 	var ids []int64
 	for _, k := range []string{"a", "b", "a"} {
 		j := addJob(t, s, account, k, "")
@@ -143,6 +147,7 @@ func jobsList(t *testing.T, s job.Store) {
 }
 
 func jobsFull(t *testing.T, s job.Store) {
+	t.Helper()
 	for i := range job.MaxQueued {
 		addJob(t, s, account, "k", string(rune('0'+i)))
 	}
