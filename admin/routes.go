@@ -96,6 +96,8 @@ var routes = []route{
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
 	// Jobs, organization.
+	{"applyAccessType", needs(auth.AdminActions, auth.ReadWrite), post((*API).applyAccessType)},
+	{"resetCollectionAccessTypes", needs(auth.AdminActions, auth.ReadWrite), post((*API).resetAccessTypes)},
 	{"fetchJobs", needs(auth.AdminActions, auth.Read), post((*API).fetchJobs)},
 	{"fetchJob", needs(auth.AdminActions, auth.Read), post((*API).fetchJob)},
 

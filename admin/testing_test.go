@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"harken/ingest"
+	"harken/internal/job"
 )
 
 func netAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -19,4 +22,16 @@ func retryAfter(err error) time.Duration {
 		return busy.After
 	}
 	return 0
+}
+
+// JobsEnded returns the jobs of an account, oldest first, once all are finished.
+func (a *API) JobsEnded(ctx context.Context, account int32) ([]job.Job, error) {
+	all, _, err := a.cfg.Jobs.Jobs(ctx, job.Filter{Account: account}, 0, maxJobs)
+	slices.Reverse(all)
+	for i := range all {
+		if err == nil {
+			all[i], err = a.jobs.Wait(ctx, account, all[i].ID)
+		}
+	}
+	return all, err
 }
