@@ -43,6 +43,13 @@ type Config struct {
 	Jobs job.Store
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
+	// Plans say what organizations may use; nil grants everything.
+	Plans Plans
+	// Billing sells plans; with nil every order succeeds and is recorded.
+	Billing Billing
+	// BillingStrictCustomer refuses orders for a customer that is not the caller's
+	// organization.
+	BillingStrictCustomer bool
 	// Records is what records.har reads. With nil it gives the stored samples.
 	Records Records
 	// Learned returns when everything that Sink took before the call is part of
@@ -118,6 +125,9 @@ type API struct {
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
 	jobs   *job.Runner
+	seldom seldom
+
+	unaudited prometheus.Counter
 }
 
 // New checks cfg and returns an API. It starts nothing.
@@ -154,6 +164,18 @@ func New(cfg Config) (*API, error) {
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
+		seldom:   seldom{last: map[seldomKey]time.Time{}},
+		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "audit_errors_total", Help: "Calls that changed something and whose audit row could not be stored.",
+		}),
+	}
+	if a.cfg.Plans == nil {
+		a.cfg.Plans = LocalPlans(nil)
+	}
+	if cfg.Registerer != nil {
+		if err := cfg.Registerer.Register(a.unaudited); err != nil {
+			return nil, fmt.Errorf("admin: register metrics: %w", err)
+		}
 	}
 	var err error
 	if a.jobs, err = job.New(job.Config{Store: cfg.Jobs, Kinds: a.jobKinds(), Log: cfg.Log, Registerer: cfg.Registerer, Now: cfg.Now}); err != nil {

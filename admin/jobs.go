@@ -17,6 +17,7 @@ import (
 func (a *API) jobKinds() map[string]job.Func {
 	return map[string]job.Func{
 		jobAccessTypes: a.runAccessTypes,
+		jobUsage:       a.runUsage,
 	}
 }
 
