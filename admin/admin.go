@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,9 @@ type Config struct {
 	// BillingStrictCustomer refuses orders for a customer that is not the caller's
 	// organization.
 	BillingStrictCustomer bool
+	// Push brings notifications to the browsers of users; with nil their
+	// subscriptions are stored only.
+	Push Pusher
 	// Records is what records.har reads. With nil it gives the stored samples.
 	Records Records
 	// Learned returns when everything that Sink took before the call is part of
@@ -128,6 +132,7 @@ type API struct {
 	seldom seldom
 
 	unaudited prometheus.Counter
+	pushed    *prometheus.CounterVec
 }
 
 // New checks cfg and returns an API. It starts nothing.
@@ -168,12 +173,15 @@ func New(cfg Config) (*API, error) {
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "audit_errors_total", Help: "Calls that changed something and whose audit row could not be stored.",
 		}),
+		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "notifications_total", Help: "Web push messages, by what became of them.",
+		}, []string{"result"}),
 	}
 	if a.cfg.Plans == nil {
 		a.cfg.Plans = LocalPlans(nil)
 	}
 	if cfg.Registerer != nil {
-		if err := cfg.Registerer.Register(a.unaudited); err != nil {
+		if err := errors.Join(cfg.Registerer.Register(a.unaudited), cfg.Registerer.Register(a.pushed)); err != nil {
 			return nil, fmt.Errorf("admin: register metrics: %w", err)
 		}
 	}
@@ -185,4 +193,19 @@ func New(cfg Config) (*API, error) {
 }
 
 // Run does the background work of the API until ctx is done. It is called once.
-func (a *API) Run(ctx context.Context) error { return a.jobs.Run(ctx) }
+func (a *API) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	if a.cfg.Push != nil {
+		wg.Go(func() { a.newNotifier().run(ctx) })
+	}
+	err := a.jobs.Run(ctx)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func (a *API) newNotifier() *notifier {
+	return &notifier{api: a, began: a.cfg.Now(), accounts: map[int32]*notified{}}
+}

@@ -129,8 +129,19 @@ func operation(name string) string {
 func clientClass(agent string) string {
 	agent = strings.ToLower(agent)
 	for _, c := range [...]struct{ text, class string }{
-		{"postman", "Postman"}, {"newman", "Postman"}, {"harken", "Harken"}, {"curl/", "curl"}, {"wget/", "wget"}, {"burp", "Burp"},
-		{"python", "Python"}, {"go-http-client", "Go"}, {"okhttp", "Java"}, {"java/", "Java"}, {"node", "Node"}, {"axios", "Node"}, {"undici", "Node"},
+		{"postman", "Postman"},
+		{"newman", "Postman"},
+		{"harken", "Harken"},
+		{"curl/", "curl"},
+		{"wget/", "wget"},
+		{"burp", "Burp"},
+		{"python", "Python"},
+		{"go-http-client", "Go"},
+		{"okhttp", "Java"},
+		{"java/", "Java"},
+		{"node", "Node"},
+		{"axios", "Node"},
+		{"undici", "Node"},
 		{"mozilla/", "Browser"},
 	} {
 		if strings.Contains(agent, c.text) {

@@ -98,6 +98,7 @@ var routes = []route{
 	// Jobs, organization.
 	{"applyAccessType", needs(auth.AdminActions, auth.ReadWrite), post((*API).applyAccessType)},
 	{"resetCollectionAccessTypes", needs(auth.AdminActions, auth.ReadWrite), planned(auth.PlanCollections, post((*API).resetAccessTypes))},
+	{"saveSubscription", needs(auth.UserActions, auth.Read), post((*API).saveSubscription)},
 	{"provisionSubscription", needs(auth.Billing, auth.ReadWrite), post((*API).provisionSubscription)},
 	{"refreshUsageDataForOrg", needs(auth.Billing, auth.ReadWrite), post((*API).refreshUsage)},
 	{"fetchApiAuditLogsFromDb", needs(auth.AdminActions, auth.Read), post((*API).fetchAuditLogs)},

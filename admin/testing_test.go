@@ -2,11 +2,13 @@ package admin
 
 import (
 	"context"
+	"crypto/ecdh"
 	"errors"
 	"net/netip"
 	"slices"
 	"time"
 
+	"harken/admin/auth"
 	"harken/ingest"
 	"harken/internal/job"
 )
@@ -35,3 +37,15 @@ func (a *API) JobsEnded(ctx context.Context, account int32) ([]job.Job, error) {
 	}
 	return all, err
 }
+
+// SealPush is sealPush with what else is random given.
+func SealPush(s *auth.Subscription, message, key, salt []byte) ([]byte, error) {
+	own, err := ecdh.P256().NewPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return sealPush(s, message, own, salt)
+}
+
+// Notifier returns a function that looks for news once.
+func (a *API) Notifier() func(context.Context) error { return a.newNotifier().look }

@@ -124,7 +124,8 @@ func (a *API) me(ctx context.Context, c *auth.Caller, _ none) (meResponse, error
 	for _, m := range c.User.Accounts {
 		out.Accounts[strconv.Itoa(int(m.Account))] = membership{m.Account, m.Name, m.Default}
 	}
-	return out, nil
+	out.Subscription, err = a.cfg.Users.Subscribed(ctx, c.User.ID)
+	return out, err
 }
 
 type healthResponse struct {

@@ -11,7 +11,7 @@ const (
 	AIAssetCount    = "AI_ASSET_COUNT"
 	PlanExternalAPI = "AKTO_EXTERNAL_API" // keys of utility EXTERNAL_API
 	PlanCICD        = "CI_CD_INTEGRATION" // keys of utility CICD
-	MCPAssetCount   = "MCP_ASSET_COUNT"   // counted, gates nothing
+	MCPAssetCount   = "MCP_ASSET_COUNT"   //nolint:gosec // no credential; counted, gates nothing
 	CustomTests     = "CUSTOM_TESTS"      // counted, gates nothing
 	TestRuns        = "TEST_RUNS"         // counted, gates nothing
 )

@@ -26,4 +26,8 @@ type SubscriptionStore interface {
 	DeleteSubscription(ctx context.Context, user int32, endpoint string) error
 	// Subscriptions returns those of the users of an account, by user.
 	Subscriptions(ctx context.Context, account int32) ([]Subscription, error)
+	// SubscribedAccounts returns the accounts of which a user has one.
+	SubscribedAccounts(ctx context.Context) ([]int32, error)
+	// Subscribed says whether a user has one.
+	Subscribed(ctx context.Context, user int32) (bool, error)
 }

@@ -43,3 +43,28 @@ func (db *DB) Subscriptions(ctx context.Context, account int32) ([]auth.Subscrip
 	}
 	return all, rows.Err()
 }
+
+// SubscribedAccounts returns the accounts that have subscriptions.
+func (db *DB) SubscribedAccounts(ctx context.Context) ([]int32, error) {
+	rows, err := db.r.QueryContext(ctx, `SELECT DISTINCT m.account FROM subscriptions s JOIN auth_members m ON m.user = s.user ORDER BY 1`)
+	if err != nil {
+		return nil, fmt.Errorf("list subscribed accounts: %w", err)
+	}
+	defer rows.Close()
+	var ids []int32
+	for rows.Next() {
+		var id int32
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("list subscribed accounts: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// Subscribed says whether a user has a subscription.
+func (db *DB) Subscribed(ctx context.Context, user int32) (bool, error) {
+	var has bool
+	err := db.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM subscriptions WHERE user = ?)`, user).Scan(&has)
+	return has, err
+}
