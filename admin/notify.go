@@ -177,12 +177,13 @@ func (n *notifier) news(ctx context.Context, c *auth.Caller, a *notified) (*news
 		out.keys = append(out.keys, key)
 		return true
 	}
-	if c.Check(auth.Permission{Feature: auth.SensitiveData, Access: auth.Read}) == nil {
+	may := func(f auth.Feature) bool { return c.Check(auth.Permission{Feature: f, Access: auth.Read}) == nil }
+	if may(auth.SensitiveData) {
 		if err := n.sensitive(ctx, c, out, add); err != nil {
 			return nil, err
 		}
 	}
-	if c.Check(auth.Permission{Feature: auth.AdminActions, Access: auth.Read}) != nil {
+	if !may(auth.AdminActions) {
 		return out, nil
 	}
 	failed, _, err := n.api.cfg.Jobs.Jobs(ctx, job.Filter{Account: c.Account, States: []job.State{job.Failed}}, 0, notifyMost)

@@ -44,6 +44,7 @@ const MaxPush = pushRecord - 103
 const (
 	pushRecord = 4096
 	pushTTL    = 24 * time.Hour // that a push service keeps a message for a browser that is off
+	pointLen   = 65             // an uncompressed point of P-256
 	vapidLife  = 12 * time.Hour // at most 24 h (RFC 8292, section 2)
 )
 
@@ -206,7 +207,7 @@ func sealPush(s *auth.Subscription, message []byte, own *ecdh.PrivateKey, salt [
 		return nil, err
 	}
 	out := binary.BigEndian.AppendUint32(append([]byte{}, salt...), pushRecord)
-	out = append(append(out, byte(len(point))), point...)
+	out = append(append(out, pointLen), point...)
 	// The delimiter 2 ends the last record.
 	return aead.Seal(out, nonce, append(append([]byte{}, message...), 2), nil), nil
 }

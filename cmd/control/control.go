@@ -206,6 +206,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
+	o.org.fill(&cfg)
 	cfg.Jobs, cfg.Registerer = c.store, c.deps.Registry
 	cfg.Learner = reloader{c.learner}
 	if c.forward != nil {

@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"cmd/control": {
 		"admin", "admin/auth", "admin/ui", "capture", "capture/mitm", "certs", "har", "ingest", "ingest/spool", "ingest/kafka",
 		"ingest/learn", "inventory", "inventory/fault", "internal/store/sqlite", "internal/wire", "internal/flagenv",
+		"internal/outbound",
 	},
 }
 
