@@ -35,6 +35,8 @@ type Pusher interface {
 	// Push sends a message, at most MaxPush bytes, to a subscription; the error is
 	// ErrSubscriptionGone if it should be forgotten.
 	Push(ctx context.Context, s *auth.Subscription, message []byte) error
+	// PublicKey is what browsers subscribe with, in base64url.
+	PublicKey() string
 }
 
 // MaxPush is the number of bytes of a message: what every push service takes (RFC
@@ -108,6 +110,9 @@ func decodeBase64(s string) ([]byte, error) {
 	s = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(strings.TrimSpace(s), "="))
 	return base64.RawURLEncoding.DecodeString(s)
 }
+
+// PublicKey returns the public VAPID key.
+func (p *WebPush) PublicKey() string { return p.public }
 
 // Push encrypts a message and sends it.
 func (p *WebPush) Push(ctx context.Context, s *auth.Subscription, message []byte) error {

@@ -251,7 +251,10 @@ func TestNotifications(t *testing.T) {
 	for _, who := range []string{"admin", "guest", "limited"} {
 		w.want(t, 200, who, http.MethodPost, "/api/saveSubscription", strings.NewReader(p.subscription()))
 	}
-	w.want(t, 200, "admin", http.MethodPost, "/api/me", strings.NewReader(""))
+	public, _ := p.keys()
+	if got := w.want(t, 200, "admin", http.MethodPost, "/api/me", strings.NewReader("")); !strings.Contains(got, `"subscription":true,"pushKey":"`+public+`"`) {
+		t.Errorf("me = %s", got)
+	}
 
 	// The guest may not see sensitive data; the others are told, and once.
 	one := `{"title":"Harken","body":"New sensitive parameter: EMAIL in GET /nobody"}`
