@@ -7,15 +7,19 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
 	"harken/admin/auth"
 	"harken/ingest"
+	"harken/internal/job"
 	"harken/inventory"
 )
 
@@ -36,8 +40,20 @@ const maxBody = 1 << 20
 type Config struct {
 	Stores inventory.Stores
 	Users  auth.Store
+	// Jobs is the table of background jobs, which Run runs.
+	Jobs job.Store
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
+	// Plans say what organizations may use; nil grants everything.
+	Plans Plans
+	// Billing sells plans; with nil every order succeeds and is recorded.
+	Billing Billing
+	// BillingStrictCustomer refuses orders for a customer that is not the caller's
+	// organization.
+	BillingStrictCustomer bool
+	// Push brings notifications to the browsers of users; with nil their
+	// subscriptions are stored only.
+	Push Pusher
 	// Records is what records.har reads. With nil it gives the stored samples.
 	Records Records
 	// Learned returns when everything that Sink took before the call is part of
@@ -52,9 +68,10 @@ type Config struct {
 	Readyz  http.Handler // with nil: 200
 	Metrics http.Handler // with nil there is none
 
-	Log     *slog.Logger // nil discards
-	Now     func() time.Time
-	Version string
+	Log        *slog.Logger // nil discards
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+	Version    string
 	// Proxy is the address of the built-in recorder that the page tells people to
 	// use; empty when there is none.
 	Proxy string
@@ -111,12 +128,17 @@ type API struct {
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
+	jobs   *job.Runner
+	seldom seldom
+
+	unaudited prometheus.Counter
+	pushed    *prometheus.CounterVec
 }
 
 // New checks cfg and returns an API. It starts nothing.
 func New(cfg Config) (*API, error) {
-	if cfg.Stores == nil || cfg.Users == nil {
-		return nil, errors.New("admin: Config needs Stores and Users")
+	if cfg.Stores == nil || cfg.Users == nil || cfg.Jobs == nil {
+		return nil, errors.New("admin: Config needs Stores, Users and Jobs")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -142,10 +164,48 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
 		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
 	}
-	return &API{
+	a := &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
-	}, nil
+		seldom:   seldom{last: map[seldomKey]time.Time{}},
+		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "audit_errors_total", Help: "Calls that changed something and whose audit row could not be stored.",
+		}),
+		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "notifications_total", Help: "Web push messages, by what became of them.",
+		}, []string{"result"}),
+	}
+	if a.cfg.Plans == nil {
+		a.cfg.Plans = LocalPlans(nil)
+	}
+	if cfg.Registerer != nil {
+		if err := errors.Join(cfg.Registerer.Register(a.unaudited), cfg.Registerer.Register(a.pushed)); err != nil {
+			return nil, fmt.Errorf("admin: register metrics: %w", err)
+		}
+	}
+	var err error
+	if a.jobs, err = job.New(job.Config{Store: cfg.Jobs, Kinds: a.jobKinds(), Log: cfg.Log, Registerer: cfg.Registerer, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	return a, nil
+}
+
+// Run does the background work of the API until ctx is done. It is called once.
+func (a *API) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	if a.cfg.Push != nil {
+		wg.Go(func() { a.newNotifier().run(ctx) })
+	}
+	err := a.jobs.Run(ctx)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func (a *API) newNotifier() *notifier {
+	return &notifier{api: a, began: a.cfg.Now(), accounts: map[int32]*notified{}}
 }

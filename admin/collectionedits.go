@@ -183,6 +183,17 @@ func (a *API) setActive(ctx context.Context, c *auth.Caller, in *collectionsRequ
 	if err != nil || len(cols) == 0 {
 		return out, err
 	}
+	if active {
+		var more int64
+		for i := range cols {
+			if cols[i].Deactivated {
+				more += endpointsIn(&cols[i])
+			}
+		}
+		if err := a.roomFor(ctx, c.Account, auth.ActiveEndpoints, more); err != nil {
+			return out, err
+		}
+	}
 	cols, err = c.Store.EditCollections(ctx, idsOf(cols), func(col *inventory.Collection) (bool, error) {
 		changed := col.Deactivated == active
 		col.Deactivated = !active

@@ -17,8 +17,10 @@ import (
 // An endpoint is what a route does, and what its documentation says of it.
 type endpoint struct {
 	verb    string
-	uploads bool // takes bodies up to Config.MaxUpload
-	limited bool // counts tries by client address
+	uploads bool   // takes bodies up to Config.MaxUpload
+	limited bool   // counts tries by client address
+	sparse  bool   // is audited once a minute: see sparsely
+	plan    string // label of auth that the plan must grant; empty is none
 	in, out reflect.Type
 	serve   func(a *API, c *call) error
 }
@@ -47,6 +49,7 @@ func post[In, Out any](f func(*API, context.Context, *auth.Caller, In) (Out, err
 			if err != nil {
 				return err
 			}
+			a.audit(c.r.Context(), c, in)
 			a.reply(c, out)
 			return nil
 		},
@@ -103,7 +106,14 @@ func limited(e endpoint) endpoint {
 	return e
 }
 
-// serve answers one request: credential, role, rate limit, body, in this order,
+// sparsely has an endpoint that agents call all the time audited once a minute for
+// each caller: what it takes is counted elsewhere.
+func sparsely(e endpoint) endpoint {
+	e.sparse = true
+	return e
+}
+
+// serve answers one request: credential, role, plan, rate limit, body, in this order,
 // so that a stranger cannot make us read anything.
 func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r, route: rt}
@@ -131,6 +141,11 @@ func (a *API) admit(c *call) error {
 			return err
 		}
 		c.caller = caller
+		if c.route.plan != "" {
+			if err := a.checkPlan(c.r.Context(), caller.Account, c.route.plan); err != nil {
+				return err
+			}
+		}
 	}
 	if c.route.limited {
 		return a.logins.try(a.clientAddr(c.r))

@@ -13,12 +13,12 @@ type route struct {
 // routes is the whole API.
 var routes = []route{
 	// Collections.
-	{"createCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).createCollection)},
+	{"createCollection", needs(auth.APICollections, auth.ReadWrite), planned(auth.PlanCollections, post((*API).createCollection))},
 	{"getAllCollections", needs(auth.APICollections, auth.Read), post((*API).getAllCollections)},
 	{"getAllCollectionsBasic", needs(auth.APICollections, auth.Read), post((*API).getAllCollectionsBasic)},
 	{"getCollection", needs(auth.APICollections, auth.Read), post((*API).getCollection)},
 	{"saveCollectionDescription", needs(auth.UserActions, auth.ReadWrite), post((*API).saveCollectionDescription)},
-	{"editCollectionName", needs(auth.APICollections, auth.ReadWrite), post((*API).editCollectionName)},
+	{"editCollectionName", needs(auth.APICollections, auth.ReadWrite), planned(auth.PlanCollections, post((*API).editCollectionName))},
 	{"updateEnvType", needs(auth.APICollections, auth.ReadWrite), post((*API).updateEnvType)},
 	{"toggleCollectionsOutOfTestScope", needs(auth.APICollections, auth.ReadWrite), post((*API).toggleTestScope)},
 	{"deactivateCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).deactivateCollections)},
@@ -93,13 +93,23 @@ var routes = []route{
 	{"toggleSplitIpHosts", needs(auth.AdminActions, auth.ReadWrite), toggle[splitIPHosts](setSplitIPHosts)},
 
 	// Imports.
-	{"uploadHar", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).uploadHAR))},
-	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},
+	{"uploadHar", needs(auth.APICollections, auth.ReadWrite), planned(auth.ActiveEndpoints, upload(post((*API).uploadHAR)))},
+	{"ingestData", needs(auth.APICollections, auth.ReadWrite), sparsely(upload(post((*API).ingestData)))},
 
 	// Accounts, users.
 	{"/auth/login", needs(auth.Open, auth.None), limited(post((*API).login))},
 	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
+
+	// Jobs, organization.
+	{"applyAccessType", needs(auth.AdminActions, auth.ReadWrite), post((*API).applyAccessType)},
+	{"resetCollectionAccessTypes", needs(auth.AdminActions, auth.ReadWrite), planned(auth.PlanCollections, post((*API).resetAccessTypes))},
+	{"saveSubscription", needs(auth.UserActions, auth.Read), post((*API).saveSubscription)},
+	{"provisionSubscription", needs(auth.Billing, auth.ReadWrite), post((*API).provisionSubscription)},
+	{"refreshUsageDataForOrg", needs(auth.Billing, auth.ReadWrite), post((*API).refreshUsage)},
+	{"fetchApiAuditLogsFromDb", needs(auth.AdminActions, auth.Read), post((*API).fetchAuditLogs)},
+	{"fetchJobs", needs(auth.AdminActions, auth.Read), post((*API).fetchJobs)},
+	{"fetchJob", needs(auth.AdminActions, auth.Read), post((*API).fetchJob)},
 
 	// Operation.
 	{"health", needs(auth.Open, auth.None), get((*API).health)},

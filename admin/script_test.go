@@ -41,6 +41,7 @@ type world struct {
 	srv  *httptest.Server
 	sink *sink
 	keys map[string]string // role name to API key
+	stop func() error      // ends the background work
 
 	mu      sync.Mutex
 	reloads int // how often the learner was told of a change
@@ -113,8 +114,13 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err := w.inventory(ctx); err != nil {
 		return nil, err
 	}
+	return w, w.serve(ctx, change)
+}
+
+// serve starts the API on what is stored.
+func (w *world) serve(ctx context.Context, change func(*admin.Config)) (err error) {
 	cfg := admin.Config{
-		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
+		Stores: w.db, Users: w.db, Jobs: w.db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -124,14 +130,32 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		change(&cfg)
 	}
 	if w.api, err = admin.New(cfg); err != nil {
-		return nil, err
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- w.api.Run(ctx) }()
+	w.stop = func() error {
+		cancel()
+		return <-done
 	}
 	w.srv = httptest.NewServer(w.api.Handler())
-	return w, nil
+	return nil
+}
+
+// reopen starts another process, as it were, on a database of newWorld.
+func reopen(ctx context.Context, path string) (*world, error) {
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}}
+	return w, w.serve(ctx, nil)
 }
 
 func (w *world) close() {
 	w.srv.Close()
+	_ = w.stop()
 	_ = w.db.Close()
 }
 
@@ -266,6 +290,7 @@ func TestAPI(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads,
+			"sample": cmdSample, "jobs": cmdJobs, "access": cmdAccess,
 		},
 	})
 }

@@ -74,11 +74,13 @@ func toAccountSettings(s *inventory.Settings) accountSettings {
 }
 
 type organizationSettings struct {
-	ID         string         `json:"id"`
-	Name       string         `json:"name"`
-	AdminEmail string         `json:"adminEmail"`
-	Plan       string         `json:"plan"`
-	Usage      map[string]int `json:"usage"` // of the current account
+	ID                 string                     `json:"id"`
+	Name               string                     `json:"name"`
+	AdminEmail         string                     `json:"adminEmail"`
+	Plan               string                     `json:"plan"`
+	Usage              map[string]int64           `json:"usage"`          // of all its accounts, now
+	UsageUpdatedAt     int64                      `json:"usageUpdatedAt"` // of the last refresh; 0 before it
+	FeatureWiseAllowed map[string]featureSettings `json:"featureWiseAllowed"`
 }
 
 type currentAccount struct {
@@ -95,23 +97,13 @@ func (a *API) fetchAdminSettings(ctx context.Context, c *auth.Caller, _ none) (a
 	if err != nil {
 		return adminSettingsResponse{}, err
 	}
-	cols, err := c.Store.Collections(ctx)
-	if err != nil {
-		return adminSettingsResponse{}, err
-	}
-	endpoints := 0
-	for i := range cols {
-		if !cols[i].Deactivated && cols[i].Type != inventory.TypeGroup {
-			endpoints += cols[i].URLsCount
-		}
-	}
 	out := adminSettingsResponse{
 		AccountSettings: toAccountSettings(&s),
-		Organization: organizationSettings{
-			ID: org.ID, Name: org.Name, AdminEmail: org.AdminEmail, Plan: "LOCAL",
-			Usage: map[string]int{"ACTIVE_ENDPOINTS": endpoints, "API_COLLECTIONS": len(cols)},
-		},
-		CurrentAccount: currentAccount{ID: c.Account},
+		Organization:    organizationSettings{ID: org.ID, Name: org.Name, AdminEmail: org.AdminEmail},
+		CurrentAccount:  currentAccount{ID: c.Account},
+	}
+	if err := a.fillPlan(ctx, &org, &out.Organization); err != nil {
+		return adminSettingsResponse{}, err
 	}
 	for _, m := range c.User.Accounts {
 		if m.Account == c.Account {

@@ -1,12 +1,16 @@
 package admin
 
 import (
+	"context"
+	"crypto/ecdh"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"harken/admin/auth"
 	"harken/ingest"
+	"harken/internal/job"
 )
 
 func netAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -42,3 +46,26 @@ func RouteInfos() []RouteInfo {
 	}
 	return out
 }
+// JobsEnded returns the jobs of an account, oldest first, once all are finished.
+func (a *API) JobsEnded(ctx context.Context, account int32) ([]job.Job, error) {
+	all, _, err := a.cfg.Jobs.Jobs(ctx, job.Filter{Account: account}, 0, maxJobs)
+	slices.Reverse(all)
+	for i := range all {
+		if err == nil {
+			all[i], err = a.jobs.Wait(ctx, account, all[i].ID)
+		}
+	}
+	return all, err
+}
+
+// SealPush is sealPush with what else is random given.
+func SealPush(s *auth.Subscription, message, key, salt []byte) ([]byte, error) {
+	own, err := ecdh.P256().NewPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return sealPush(s, message, own, salt)
+}
+
+// Notifier returns a function that looks for news once.
+func (a *API) Notifier() func(context.Context) error { return a.newNotifier().look }

@@ -98,6 +98,7 @@ type meResponse struct {
 	Role          auth.Role             `json:"role"`
 	Organization  organization          `json:"organization"`
 	Subscription  bool                  `json:"subscription"`
+	PushKey       string                `json:"pushKey,omitempty"` // to subscribe to web push with
 }
 
 type membership struct {
@@ -124,7 +125,11 @@ func (a *API) me(ctx context.Context, c *auth.Caller, _ none) (meResponse, error
 	for _, m := range c.User.Accounts {
 		out.Accounts[strconv.Itoa(int(m.Account))] = membership{m.Account, m.Name, m.Default}
 	}
-	return out, nil
+	if a.cfg.Push != nil {
+		out.PushKey = a.cfg.Push.PublicKey()
+	}
+	out.Subscription, err = a.cfg.Users.Subscribed(ctx, c.User.ID)
+	return out, err
 }
 
 type healthResponse struct {

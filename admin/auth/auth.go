@@ -11,6 +11,9 @@ type Store interface {
 	UserStore
 	KeyStore
 	SessionStore
+	AuditStore
+	PlanStore
+	SubscriptionStore
 }
 
 // A UserStore keeps organizations, accounts, users and what they may do. What

@@ -21,6 +21,8 @@ type Caller struct {
 	// Store is the inventory of the account, limited to the collections that the
 	// caller may see: what is not theirs does not exist there.
 	Store inventory.FullStore
+
+	notes map[string]any
 }
 
 // Check returns nil when the caller has a permission.

@@ -40,6 +40,11 @@ func TestMistakes(t *testing.T) {
 	f("unknown flag -nope", "-nope")
 	f("-ops: \"here\" is not accepted; want host:port", "-ops", "here")
 	f("-trusted-proxies: \"ten\" is not accepted", "-trusted-proxies", "ten")
+	f("-allow-targets: \"10.*\" is not accepted", "-allow-targets", "localhost,10.*")
+	f("-plan-limits: \"SEATS=1\" is not accepted", "-plan-limits", "ACTIVE_ENDPOINTS=5,SEATS=1")
+	f("-billing-url: \"billing\" is not accepted", "-billing-url", "billing")
+	f("-vapid-private-key", "-vapid-public-key", "BAAA")
+	f("-vapid-public-key", "-vapid-public-key", "BAAA", "-vapid-private-key", "AAAA", "-vapid-subject", "mailto:a@b.co")
 }
 
 func TestBanner(t *testing.T) {

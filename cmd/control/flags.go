@@ -39,6 +39,7 @@ type options struct {
 	strictKeys                   bool
 	corsOrigins, trustedNetworks []string
 	trusted                      []netip.Prefix
+	org                          organizationFlags
 }
 
 func (o *options) define(s *flagenv.Set) {
@@ -65,6 +66,7 @@ func (o *options) define(s *flagenv.Set) {
 	s.Bool(&o.strictKeys, "auth-strict-api-key-blocklist", false, "refuse API keys at all endpoints where the reference does", flagenv.Opt{Rare: true})
 	s.List(&o.corsOrigins, "cors-origins", nil, "origins of other sites whose scripts may call the API with a key", flagenv.Opt{Rare: true})
 	s.List(&o.trustedNetworks, "trusted-proxies", nil, "addresses and networks whose X-Forwarded-For counts", flagenv.Opt{Rare: true})
+	o.org.define(s)
 	o.rec.Define(s)
 	o.sinks.Kafka.Define(s)
 }
@@ -81,6 +83,9 @@ func (o *options) check() error {
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		o.trusted = append(o.trusted, p)
+	}
+	if err := o.org.check(); err != nil {
+		return err
 	}
 	if o.source != "log:" && !strings.HasPrefix(o.source, "kafka://") {
 		return wire.Bad("source", o.source, sourceURLs, nil)

@@ -8,6 +8,7 @@ import * as collections from './collections.js';
 import * as endpoints from './endpoints.js';
 import * as endpoint from './endpoint.js';
 import * as dropped from './dropped.js';
+import * as push from './push.js';
 
 const refreshEvery = 4000; // ms
 
@@ -175,6 +176,7 @@ function drawBar() {
       el('a', {class: 'button', href: api.harURL(), download: true}, 'Download HAR'),
       file, el('button', {type: 'button', onclick: () => file.click()}, 'Upload HAR'),
       el('span', {class: 'who', title: state.me.role}, state.me.username),
+      push.button(state.me),
       el('button', {type: 'button', class: 'quiet', onclick: signOut}, 'Sign out')));
   bar.hidden = false;
 }

@@ -128,6 +128,9 @@ func (db *DB) Compact(ctx context.Context, now int64) error {
 		if err := s.compactChanges(ctx, settings.ChangesFrom(time.Unix(now, 0))); err != nil {
 			return fmt.Errorf("compact changes: %w", err)
 		}
+		if err := s.compactAudit(ctx, now); err != nil {
+			return fmt.Errorf("compact audit rows: %w", err)
+		}
 		if settings.SampleDays > 0 || settings.KeptSamples() < inventory.MaxSamples {
 			if err := s.compactSamples(ctx, &settings, now); err != nil {
 				return fmt.Errorf("compact samples: %w", err)

@@ -13,6 +13,8 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createInventory,
 		createAuth,
 		createHistory,
+		createJobs,
+		createOperation,
 	}
 }
 
