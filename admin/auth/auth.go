@@ -11,6 +11,7 @@ type Store interface {
 	UserStore
 	KeyStore
 	SessionStore
+	InvitationStore
 }
 
 // A UserStore keeps organizations, accounts, users and what they may do. What

@@ -8,6 +8,7 @@ import (
 
 	"harken/admin/auth"
 	"harken/internal/store/sqlite"
+	"harken/internal/store/storetest"
 	"harken/inventory"
 	"harken/inventory/fault"
 )
@@ -165,4 +166,8 @@ func TestSessionsAndKeys(t *testing.T) {
 	}
 	_, err = db.Key(ctx, auth.HashToken("other"))
 	wantKind(t, err, fault.NotFound)
+}
+
+func TestTeam(t *testing.T) {
+	storetest.RunTeam(t, func(t *testing.T) storetest.Both { return openAuth(t) })
 }
