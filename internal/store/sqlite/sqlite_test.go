@@ -150,6 +150,10 @@ func TestOldFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := raw.ExecContext(t.Context(), "DROP TABLE auth_roles; DROP TABLE auth_invitations; DROP INDEX auth_members_account; "+
+		"ALTER TABLE auth_grants DROP COLUMN restricted"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {
 		t.Fatal(err)
 	}
