@@ -7,9 +7,11 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -46,6 +48,13 @@ type Config struct {
 	// Learner is told what people change, so that it follows at once. With nil it
 	// finds out when it next looks.
 	Learner Learner
+
+	// Mail takes the messages that people need. With nil none are sent.
+	Mail Mailer
+	// PublicURL is the base of links in messages and replies, such as
+	// https://harken.example.com; when empty it is what the client called.
+	PublicURL string
+	Invites   Invites
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -102,11 +111,14 @@ type Records interface {
 
 // An API serves the control API and the page.
 type API struct {
-	cfg      Config
-	log      *slog.Logger
-	hasher   *auth.Hasher
-	logins   *limiter
-	compiled typeCache
+	cfg     Config
+	log     *slog.Logger
+	hasher  *auth.Hasher
+	logins  *limiter
+	invites *limiter
+	// publicURL is Config.PublicURL; nil when that is empty.
+	publicURL *url.URL
+	compiled  typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
@@ -142,7 +154,15 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
 		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
 	}
+	if err := cfg.Invites.check(); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	public, err := parsePublicURL(cfg.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
 	return &API{
+		publicURL: public, invites: newLimiter(cfg.Invites.Limit, time.Hour, cfg.Now),
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
