@@ -49,10 +49,10 @@ type Config struct {
 	// finds out when it next looks.
 	Learner Learner
 
-	// Mail takes the messages that people need. With nil none are sent.
-	Mail Mailer
-	// PublicURL is the base of links in messages and replies, such as
-	// https://harken.example.com; when empty it is what the client called.
+	// Mailer takes what is sent to people. With nil nobody is sent anything.
+	Mailer Mailer
+	// PublicURL is the address of this site in links, such as
+	// https://harken.example.com; empty: that of the request.
 	PublicURL string
 	Invites   Invites
 

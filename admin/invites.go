@@ -81,6 +81,12 @@ func (a *API) site(r *http.Request) *url.URL {
 	return u
 }
 
+// CheckPublicURL says what is wrong with a Config.PublicURL.
+func CheckPublicURL(s string) error {
+	_, err := parsePublicURL(s)
+	return err
+}
+
 // parsePublicURL reads the base of links.
 func parsePublicURL(s string) (*url.URL, error) {
 	if s == "" {
@@ -164,7 +170,7 @@ func (a *API) inviteUsers(ctx context.Context, c *auth.Caller, site *url.URL, in
 }
 
 func (a *API) mailInvitation(ctx context.Context, c *auth.Caller, i *auth.Invitation, link string) error {
-	if a.cfg.Mail == nil {
+	if a.cfg.Mailer == nil {
 		return nil // the reply has the link
 	}
 	account := ""
@@ -177,7 +183,7 @@ func (a *API) mailInvitation(ctx context.Context, c *auth.Caller, i *auth.Invita
 	if i.Name != "" {
 		hello = "Hello " + i.Name + ","
 	}
-	err := a.cfg.Mail.Send(ctx, Mail{
+	err := a.cfg.Mailer.Send(ctx, Mail{
 		To: i.Email, Subject: "Invitation to Harken",
 		Text: fmt.Sprintf("%s\n\n%s invites you to the account %q on Harken.\nOpen this link to join, until %s:\n\n%s\n",
 			hello, c.User.Email, account, time.UnixMilli(i.Expiry).UTC().Format("2006-01-02 15:04 MST"), link),

@@ -115,7 +115,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	}
 	cfg := admin.Config{
 		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
-		Mail:    &admin.Outbox{Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() }},
+		Mailer:  &admin.Outbox{Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() }},
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),

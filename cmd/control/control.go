@@ -204,6 +204,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 	cfg := admin.Config{
 		Stores: c.store, Users: c.store, Sink: sink, Healthz: ops, Readyz: ops, Metrics: ops, Log: c.deps.Log, Version: version,
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
+		Mailer: &admin.Outbox{Dir: filepath.Join(o.data, "outbox")}, PublicURL: o.publicURL, Invites: o.invites,
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
 	cfg.Learner = reloader{c.learner}
