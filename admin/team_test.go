@@ -82,7 +82,7 @@ func TestRoleOfLiveSession(t *testing.T) {
 	w.call(t, 200, "", "getAllCollections", "", headers...)
 	w.call(t, 200, "member", "updateUserScopeRoleMapping", `{"email":"admin@example.com","scopeRoleMapping":{"API":"NO_ACCESS"}}`)
 	res, _ = w.do(t, "", http.MethodPost, "/api/me", nil, headers...)
-	if res.StatusCode != 403 || res.Header.Get("X-No-Access-Error") != "true" {
+	if res.StatusCode != http.StatusForbidden || res.Header.Get("X-No-Access-Error") != "true" {
 		t.Errorf("me without access = %d, X-No-Access-Error %q", res.StatusCode, res.Header.Get("X-No-Access-Error"))
 	}
 	w.call(t, 200, "member", "removeUser", `{"email":"admin@example.com"}`)
@@ -348,7 +348,7 @@ func TestRemoveWhileAddingKeys(t *testing.T) {
 	for range 6 {
 		wg.Go(func() {
 			res, b := w.do(t, "member", http.MethodPost, "/api/addApiToken", strings.NewReader(`{"tokenUtility":"BURP"}`))
-			if res.StatusCode != 200 && res.StatusCode != 403 {
+			if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusForbidden {
 				t.Errorf("addApiToken = %d %s", res.StatusCode, b)
 			}
 		})

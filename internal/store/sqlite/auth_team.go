@@ -258,10 +258,10 @@ func (db *DB) AddOwnCollection(ctx context.Context, user, account int32, scope s
 // restricts goes on to do so when nothing is left in it: else those who were let
 // see the least would see everything.
 func forgetCollection(ctx context.Context, tx *sql.Tx, account, id int32) error {
-	for _, table := range []string{"auth_grants", "auth_roles", "auth_invitations"} {
-		if _, err := tx.ExecContext(ctx, `UPDATE `+table+` SET restricted = 1,
-			collections = (SELECT json_group_array(value) FROM json_each(collections) WHERE value <> ?1)
-			WHERE account = ?2 AND EXISTS (SELECT 1 FROM json_each(collections) WHERE value = ?1)`, id, account); err != nil {
+	const rest = ` SET restricted = 1, collections = (SELECT json_group_array(value) FROM json_each(collections) WHERE value <> ?1)
+		WHERE account = ?2 AND EXISTS (SELECT 1 FROM json_each(collections) WHERE value = ?1)`
+	for _, q := range []string{"UPDATE auth_grants" + rest, "UPDATE auth_roles" + rest, "UPDATE auth_invitations" + rest} {
+		if _, err := tx.ExecContext(ctx, q, id, account); err != nil {
 			return fmt.Errorf("forget collection: %w", err)
 		}
 	}

@@ -169,5 +169,8 @@ func TestSessionsAndKeys(t *testing.T) {
 }
 
 func TestTeam(t *testing.T) {
-	storetest.RunTeam(t, func(t *testing.T) storetest.Both { return openAuth(t) })
+	storetest.RunTeam(t, func(t *testing.T) storetest.Both {
+		t.Helper()
+		return openAuth(t)
+	})
 }

@@ -189,7 +189,7 @@ func (k team) deletedCollections() {
 	t, s, ctx := k.t, k.s, k.t.Context()
 	st := s.Full(account)
 	for _, id := range []int32{7, 8, 9} {
-		_, err := st.AddCollection(ctx, inventory.Collection{ID: id, Name: string(rune('a' + id))})
+		_, err := st.AddCollection(ctx, inventory.Collection{ID: id, Name: string('a' + id)})
 		k.ok(err)
 	}
 	some := k.join("some@example.com", auth.Grant{Role: "GUEST", Collections: []int32{0, 7, 9}})
@@ -237,9 +237,9 @@ func (k team) ownCollection() {
 	f := func(email string, g auth.Grant, restricted bool) {
 		t.Helper()
 		id := k.join(email, g)
-		c, err := s.AddOwnCollection(ctx, id, account, "API", inventory.Collection{ID: 50, Name: email})
+		c, err := s.AddOwnCollection(k.t.Context(), id, account, "API", inventory.Collection{ID: 50, Name: email})
 		k.ok(err)
-		got, err := s.Grant(ctx, id, account)
+		got, err := s.Grant(k.t.Context(), id, account)
 		k.ok(err)
 		want := slices.Clone(g.Collections)
 		if restricted {
