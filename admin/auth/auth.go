@@ -12,6 +12,10 @@ type Store interface {
 	KeyStore
 	SessionStore
 	InvitationStore
+	AccountStore
+	RefreshStore
+	PasswordStore
+	SecretStore
 }
 
 // A UserStore keeps organizations, accounts, users and what they may do. What
@@ -51,22 +55,4 @@ type KeyStore interface {
 	// AddKey stores a key under k.ID or the next free id above it, and returns
 	// what was stored.
 	AddKey(ctx context.Context, k APIKey) (APIKey, error)
-}
-
-// A SessionStore keeps login sessions by the hash of their id. It is safe for
-// concurrent use.
-type SessionStore interface {
-	// AddSession stores s.
-	AddSession(ctx context.Context, s Session) error
-	// Session returns the session whose id has a hash, or fault.NotFound.
-	Session(ctx context.Context, id Hash) (Session, error)
-	// TouchSession moves the last use (Unix seconds) of a session forward.
-	TouchSession(ctx context.Context, id Hash, at int64) error
-	// DeleteSession removes a session; one that is gone is no error.
-	DeleteSession(ctx context.Context, id Hash) error
-	// DeleteSessionsOf removes every session of a user.
-	DeleteSessionsOf(ctx context.Context, user int32) error
-	// DeleteIdleSessions removes the sessions last used before a time (Unix
-	// seconds) and returns how many those were.
-	DeleteIdleSessions(ctx context.Context, before int64) (int64, error)
 }
