@@ -91,8 +91,16 @@ var routes = []route{
 	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},
 
 	// Accounts, users.
-	{"/auth/login", needs(auth.Open, auth.None), limited(post((*API).login))},
-	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
+	{"/auth/login", needs(auth.Open, auth.None), limited(byLogins, withCall((*API).login))},
+	{"/dashboard/accessToken", needs(auth.Open, auth.None), withCall((*API).refreshAccess)},
+	{"/signup-email", needs(auth.Open, auth.None), withCall((*API).signup)},
+	{"/auth/sendPasswordResetLink", needs(auth.Open, auth.None), limited(byResets, withCall((*API).sendPasswordResetLink))},
+	{"/auth/resetPassword", needs(auth.Open, auth.None), limited(byResets, post((*API).resetPassword))},
+	{"resetUserPassword", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).resetUserPassword)},
+	{"logout", needs(auth.SignedIn, auth.None), withCall((*API).logout)},
+	{"createNewAccount", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).createNewAccount)},
+	{"goToAccount", needs(auth.UserActions, auth.ReadWrite), withCall((*API).goToAccount)},
+	{"updateUsernameAndOrganization", needs(auth.UserActions, auth.ReadWrite), post((*API).rename)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
 	// Operation.
