@@ -91,12 +91,20 @@ var routes = []route{
 	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},
 
 	// Accounts, users.
-	{"/auth/login", needs(auth.Open, auth.None), limited(post((*API).login))},
-	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
+	{"/auth/login", needs(auth.Open, auth.None), limited(byLogins, withCall((*API).login))},
+	{"/dashboard/accessToken", needs(auth.Open, auth.None), withCall((*API).refreshAccess)},
+	{"/signup-email", needs(auth.Open, auth.None), withCall((*API).signup)},
+	{"/auth/sendPasswordResetLink", needs(auth.Open, auth.None), limited(byResets, withCall((*API).sendPasswordResetLink))},
+	{"/auth/resetPassword", needs(auth.Open, auth.None), limited(byResets, post((*API).resetPassword))},
+	{"resetUserPassword", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).resetUserPassword)},
+	{"logout", needs(auth.SignedIn, auth.None), withCall((*API).logout)},
+	{"createNewAccount", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).createNewAccount)},
+	{"goToAccount", needs(auth.UserActions, auth.ReadWrite), withCall((*API).goToAccount)},
+	{"updateUsernameAndOrganization", needs(auth.UserActions, auth.ReadWrite), post((*API).rename)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
 	// Team.
-	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limitedBy(func(a *API) *limiter { return a.invites }, atSite((*API).inviteUsers))},
+	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limited(byInvites, withCall((*API).inviteUsers))},
 	{"removeInvitation", needs(auth.InviteMembers, auth.ReadWrite), post((*API).removeInvitation)},
 	{"getTeamData", needs(auth.InviteMembers, auth.Read), post((*API).getTeamData)},
 	{"removeUser", needs(auth.AdminActions, auth.ReadWrite), post((*API).removeUser)},

@@ -9,11 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +41,8 @@ type world struct {
 	srv  *httptest.Server
 	sink *sink
 	keys map[string]string // role name to API key
+	mail *admin.Outbox
+	late atomic.Int64 // nanoseconds that have passed since now
 
 	mu      sync.Mutex
 	reloads int // how often the learner was told of a change
@@ -101,7 +103,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err != nil {
 		return nil, err
 	}
-	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{Dir: filepath.Join(dir, "outbox")}}
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{
 		Email: "admin@example.com", Password: password, APIKey: w.keys["admin"], Now: now,
 	}); err != nil {
@@ -115,8 +117,9 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	}
 	cfg := admin.Config{
 		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
-		Mailer:  &admin.Outbox{Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() }},
-		Now:     func() time.Time { return time.Unix(now, 0) },
+		Now:     func() time.Time { return time.Unix(now, w.late.Load()) },
+		Tokens:  signer(),
+		Mailer:  w.mail,
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 		CAPage:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the CA\n") }),
@@ -267,6 +270,7 @@ func TestAPI(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads, "mails": cmdMails,
+			"pass": cmdPass, "mail": cmdMail, "invite": cmdInvite, "take": cmdTake, "claims": cmdClaims,
 		},
 	})
 }
@@ -279,7 +283,7 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	body := ""
 	if len(args) == 3 {
-		body = ts.ReadFile(args[2])
+		body = strings.ReplaceAll(ts.ReadFile(args[2]), "${TAKEN}", ts.Getenv("TAKEN"))
 	}
 	name := args[1]
 	if name[0] != '/' {
@@ -313,8 +317,10 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	switch key, ok := w.keys[who]; {
 	case ok:
 		req.Header.Set("X-API-KEY", key)
-	case who == "cookie": // of the last login in this script
-		req.Header.Set("Cookie", strings.TrimSpace(ts.ReadFile("cookie")))
+	case who == "cookie" || who == "refresh": // of the last login in this script
+		req.Header.Set("Cookie", strings.TrimSpace(ts.ReadFile(who)))
+	case who == "token":
+		req.Header.Set("access-token", ts.ReadFile("token"))
 	case who != "nobody":
 		ts.Fatalf("no caller %s", who)
 	}
@@ -327,9 +333,7 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	ts.Check(err)
-	for _, c := range res.Cookies() {
-		ts.Check(os.WriteFile(ts.MkAbs("cookie"), []byte(c.Name+"="+c.Value), 0o600))
-	}
+	keepCredentials(ts, res)
 	if m := apiKeys.FindSubmatch(b); m != nil { // of addApiToken: the caller "new" from now on
 		w.keys["new"] = string(m[1])
 	}
@@ -356,7 +360,7 @@ var (
 	startTS = regexp.MustCompile(`"startTs": (\d+)`)
 	apiKeys = regexp.MustCompile(`"key":\s*"(\w{40})"`)
 	codes   = regexp.MustCompile(`Code=\w{40}\b`)
-	ports   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	ports   = regexp.MustCompile(`127\.0\.0\.1:\d+/signup`)
 )
 
 // scrub replaces what differs from run to run: random ids, and the time at which
@@ -364,7 +368,7 @@ var (
 func scrub(b []byte) []byte {
 	b = uuids.ReplaceAll(b, []byte("UUID"))
 	b = apiKeys.ReplaceAll(b, []byte(`"key": "KEY"`))
-	b = ports.ReplaceAll(codes.ReplaceAll(b, []byte("Code=CODE")), []byte("HOST"))
+	b = ports.ReplaceAll(codes.ReplaceAll(b, []byte("Code=CODE")), []byte("HOST/signup"))
 	return startTS.ReplaceAllFunc(b, func(m []byte) []byte {
 		if string(m) > fmt.Sprintf(`"startTs": %d`, now+1000) {
 			return []byte(`"startTs": 0`)
@@ -384,12 +388,13 @@ func cmdSent(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// mails prints the messages in the outbox.
+// mails prints the messages in the outbox, without their dates.
 func cmdMails(ts *testscript.TestScript, _ bool, _ []string) {
 	files, err := filepath.Glob(ts.MkAbs("outbox/*"))
 	ts.Check(err)
 	for _, f := range files {
-		_, err := ts.Stdout().Write(scrub(bytes.ReplaceAll([]byte(ts.ReadFile(f)), []byte("\r"), nil)))
+		_, text, _ := strings.Cut(strings.ReplaceAll(ts.ReadFile(f), "\r", ""), "\n") // after the date
+		_, err := ts.Stdout().Write(scrub([]byte(text)))
 		ts.Check(err)
 	}
 }

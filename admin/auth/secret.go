@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"log/slog"
 	"strings"
 )
@@ -46,6 +47,14 @@ func NewPassword() string {
 			return s
 		}
 	}
+}
+
+// NewResetToken returns the random text of a link that resets a password: 256
+// bits, in base64 for URLs without padding.
+func NewResetToken() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // random draws without bias: bytes beyond the last whole multiple of the
@@ -115,13 +124,4 @@ func NewAPIKey(token string, owner, account int32, u Utility, now int64) APIKey 
 // LogValue keeps hashes out of logs.
 func (k APIKey) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("id", int(k.ID)), slog.String("prefix", k.Prefix))
-}
-
-// A Session is a login of a person in an account.
-type Session struct {
-	ID       Hash // of the text in the cookie
-	User     int32
-	Account  int32
-	Created  int64 // Unix seconds
-	LastUsed int64 // Unix seconds
 }

@@ -40,25 +40,40 @@ func (db *DB) Install(ctx context.Context, in *auth.Installation) (bool, error) 
 			return err
 		}
 		made = true
-		org := &in.Organization
-		if _, err := tx.ExecContext(ctx, "INSERT INTO auth_organizations (id, name, admin_email) VALUES (?, ?, ?)",
-			org.ID, org.Name, org.AdminEmail); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO auth_accounts (id, name, created, organization) VALUES (?, ?, ?, ?)",
-			in.Account.ID, in.Account.Name, in.Account.Created, in.Account.Organization); err != nil {
-			return err
-		}
-		if _, err := addUser(ctx, tx, in.User); err != nil {
-			return err
-		}
-		if err := putGrant(ctx, tx, &in.Grant); err != nil {
-			return err
-		}
-		_, err = addKey(ctx, tx, in.Key)
+		in.User, err = install(ctx, tx, in)
 		return err
 	})
 	return made && err == nil, err
+}
+
+// install stores all of an installation and returns the user.
+func install(ctx context.Context, tx *sql.Tx, in *auth.Installation) (auth.User, error) {
+	org := &in.Organization
+	if _, err := tx.ExecContext(ctx, "INSERT INTO auth_organizations (id, name, admin_email) VALUES (?, ?, ?)",
+		org.ID, org.Name, org.AdminEmail); err != nil {
+		return in.User, err
+	}
+	if err := insertAccount(ctx, tx, &in.Account); err != nil {
+		return in.User, err
+	}
+	u, err := addUser(ctx, tx, in.User)
+	if err != nil {
+		return u, err
+	}
+	if err := putGrant(ctx, tx, &in.Grant); err != nil {
+		return u, err
+	}
+	if in.Key.ID == 0 {
+		return u, nil
+	}
+	_, err = addKey(ctx, tx, in.Key)
+	return u, err
+}
+
+func insertAccount(ctx context.Context, tx *sql.Tx, a *auth.Account) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO auth_accounts (id, name, created, organization) VALUES (?, ?, ?, ?)",
+		a.ID, a.Name, a.Created, a.Organization)
+	return err
 }
 
 // User returns a user with all memberships.
@@ -133,13 +148,6 @@ func (db *DB) changeUser(ctx context.Context, stmt string, args ...any) error {
 // AddUser stores a user and joins the accounts.
 func (db *DB) AddUser(ctx context.Context, u auth.User) (auth.User, error) {
 	err := db.authTx(ctx, "add user", func(tx *sql.Tx) error {
-		var taken bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM auth_users WHERE email = ?)", u.Email).Scan(&taken); err != nil {
-			return err
-		}
-		if taken {
-			return fault.New(fault.Conflict, "a user with the e-mail address %s exists", u.Email)
-		}
 		var err error
 		u, err = addUser(ctx, tx, u)
 		return err
@@ -147,7 +155,15 @@ func (db *DB) AddUser(ctx context.Context, u auth.User) (auth.User, error) {
 	return u, err
 }
 
+// addUser stores a user whose e-mail address is free.
 func addUser(ctx context.Context, tx *sql.Tx, u auth.User) (auth.User, error) {
+	var taken bool
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM auth_users WHERE email = ?)", u.Email).Scan(&taken); err != nil {
+		return u, err
+	}
+	if taken {
+		return u, fault.New(fault.Conflict, "a user with the e-mail address %s exists", u.Email)
+	}
 	id, err := freeID(ctx, tx, "auth_users", u.ID)
 	if err != nil {
 		return u, err
