@@ -146,8 +146,8 @@ func New(cfg Config) (*API, error) {
 	return &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
-		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
-		resets:   newLimiter(cfg.LimitReset, time.Hour, cfg.Now),
+		logins:   newLimiter(cfg.LimitLogin, cfg.Now),
+		resets:   newLimiter(cfg.LimitReset, cfg.Now),
 		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}, nil

@@ -133,9 +133,15 @@ func TestKeys(t *testing.T) {
 }
 
 func TestTeam(t *testing.T) {
-	storetest.RunTeam(t, func(t *testing.T) storetest.Both { return openAuth(t) })
+	storetest.RunTeam(t, func(t *testing.T) storetest.Both {
+		t.Helper()
+		return openAuth(t)
+	})
 }
 
 func TestIdentity(t *testing.T) {
-	storetest.RunIdentity(t, func(t *testing.T) storetest.Both { return openAuth(t) })
+	storetest.RunIdentity(t, func(t *testing.T) storetest.Both {
+		t.Helper()
+		return openAuth(t)
+	})
 }
