@@ -57,6 +57,9 @@ type Config struct {
 	Learner Learner
 
 	Invites Invites
+	// RevealTokens seals API keys when they are made, so that their owners can see
+	// them again. With nil a key is shown once and never stored.
+	RevealTokens *auth.Sealer
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -149,9 +152,9 @@ func New(cfg Config) (*API, error) {
 	return &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
-		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
-		resets:   newLimiter(cfg.LimitReset, time.Hour, cfg.Now),
-		invites:  newLimiter(cfg.Invites.Limit, time.Hour, cfg.Now),
+		logins:   newLimiter(cfg.LimitLogin, cfg.Now),
+		resets:   newLimiter(cfg.LimitReset, cfg.Now),
+		invites:  newLimiter(cfg.Invites.Limit, cfg.Now),
 		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}, nil

@@ -21,7 +21,7 @@ import (
 )
 
 // signer is that of all worlds: making a key takes a while.
-var signer = sync.OnceValue(func() *auth.Signer { return newSigner() })
+var signer = sync.OnceValue(newSigner)
 
 func newSigner() *auth.Signer {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

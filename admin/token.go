@@ -151,7 +151,7 @@ func (a *API) move(ctx context.Context, c *call, account int32) error {
 	s.Account, s.LastUsed, s.KeepUntil = account, now.Unix(), now.Add(a.cfg.AccessTokenLifetime).Unix()
 	// The cookie that came keeps its text, so that calls of the page that are under
 	// way still find the session; who has the access token alone is given a new one.
-	id := ""
+	var id string
 	if k, err := c.r.Cookie(sessionCookie); err == nil && auth.HashToken(k.Value).Equal(s.ID) {
 		id = k.Value
 	} else {
@@ -232,8 +232,8 @@ func (a *API) refresh(ctx context.Context, text string) (string, error) {
 }
 
 // setCookie gives the client a cookie, for HTTPS only where that is spoken.
-func (a *API) setCookie(c *call, k *http.Cookie) {
-	k.Secure = a.secure(c.r)
+func (a *API) setCookie(c *call, k *http.Cookie) { //nolint:gosec // Secure is as the client's connection is
+	k.Secure = a.secure(c.r) // the rest is newCookie's
 	http.SetCookie(c.w, k)
 }
 
@@ -246,7 +246,7 @@ func newCookie(value string, maxAge int) *http.Cookie {
 
 // newRefreshCookie is the cookie of a refresh token.
 func newRefreshCookie(value string, maxAge int) *http.Cookie {
-	k := newCookie(value, maxAge)
+	k := newCookie(value, maxAge) //nolint:gosec // as newCookie
 	k.Name, k.Path = refreshCookie, refreshPath
 	return k
 }

@@ -48,10 +48,11 @@ func NewSealer(key []byte) (*Sealer, error) {
 // Seal encrypts a value under a name. Only the same name opens it again, so that
 // a value cannot be put in the place of another one.
 func (s *Sealer) Seal(name string, plain []byte) []byte {
-	out := make([]byte, 1+s.aead.NonceSize(), 1+s.aead.NonceSize()+len(plain)+s.aead.Overhead())
-	out[0] = sealVersion
-	_, _ = rand.Read(out[1:]) // never fails since Go 1.24
-	return s.aead.Seal(out, out[1:], plain, []byte(name))
+	nonce := make([]byte, s.aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails since Go 1.24
+	out := make([]byte, 0, 1+len(nonce)+len(plain)+s.aead.Overhead())
+	out = append(append(out, sealVersion), nonce...)
+	return s.aead.Seal(out, nonce, plain, []byte(name))
 }
 
 // Open returns what was sealed under a name, or ErrSealed.
@@ -97,7 +98,7 @@ func makeKey(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // a leftover is another random key
+	defer os.Remove(f.Name())
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
 	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return false, err

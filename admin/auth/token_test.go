@@ -266,7 +266,7 @@ func TestOpenSigner(t *testing.T) {
 	if err != nil || replaced {
 		t.Fatalf("OpenSigner = replaced %v, %v", replaced, err)
 	}
-	for i, s := range append(signers, again) {
+	for i, s := range append([]*auth.Signer{again}, signers...) {
 		if _, err := s.Verify(auth.LoginSubject, token, tokenTime); err != nil {
 			t.Errorf("signer %d: %v", i, err)
 		}

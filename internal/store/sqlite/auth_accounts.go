@@ -187,8 +187,10 @@ func replacePassword(ctx context.Context, tx *sql.Tx, user int32, password strin
 	if err := changed(res, err, "no such user"); err != nil {
 		return err
 	}
-	for _, table := range []string{"auth_sessions", "auth_refresh", "auth_resets"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE user = ?", user); err != nil {
+	for _, stmt := range []string{
+		"DELETE FROM auth_sessions WHERE user = ?", "DELETE FROM auth_refresh WHERE user = ?", "DELETE FROM auth_resets WHERE user = ?",
+	} {
+		if _, err := tx.ExecContext(ctx, stmt, user); err != nil {
 			return err
 		}
 	}

@@ -140,5 +140,8 @@ func TestTeam(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	storetest.RunIdentity(t, func(t *testing.T) storetest.Both { return openAuth(t) })
+	storetest.RunIdentity(t, func(t *testing.T) storetest.Both {
+		t.Helper()
+		return openAuth(t)
+	})
 }
