@@ -156,7 +156,7 @@ func TestOldFile(t *testing.T) {
 		}
 	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named; "+
-		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted"); err != nil {
+		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted; ALTER TABLE auth_keys DROP COLUMN sealed"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {
