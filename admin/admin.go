@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,11 @@ const (
 	DefaultMaxRecord   = 2 * 799_920
 	DefaultSessionIdle = 30 * time.Minute
 	DefaultLimitLogin  = 10 // tries per hour and address
+	DefaultLimitReset  = 10 // tries per hour and address
+
+	DefaultAccessTokenLifetime  = 2 * time.Hour
+	DefaultRefreshTokenLifetime = 182 * 24 * time.Hour
+	DefaultResetTokenLifetime   = 2 * time.Hour
 )
 
 // maxBody bounds the bodies of all endpoints that take no uploads.
@@ -41,7 +47,10 @@ type Config struct {
 	Stores inventory.Stores
 	Users  auth.Store
 	// Jobs is the table of background jobs, which Run runs.
-	Jobs job.Store
+	Jobs   job.Store
+	Tokens *auth.Signer // of access and refresh tokens
+	// Mailer takes what is sent to people. With nil nobody is sent anything.
+	Mailer Mailer
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
 	// Plans say what organizations may use; nil grants everything.
@@ -63,6 +72,11 @@ type Config struct {
 	// finds out when it next looks.
 	Learner Learner
 
+	Invites Invites
+	// RevealTokens seals API keys when they are made, so that their owners can see
+	// them again. With nil a key is shown once and never stored.
+	RevealTokens *auth.Sealer
+
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
 	Readyz  http.Handler // with nil: 200
@@ -81,6 +95,17 @@ type Config struct {
 	MaxRecord   int   // bytes of one imported record; a larger one loses its bodies
 	SessionIdle time.Duration
 	LimitLogin  int // negative: no limit
+	LimitReset  int // of asking for and setting new passwords; negative: no limit
+
+	AccessTokenLifetime  time.Duration
+	RefreshTokenLifetime time.Duration
+	ResetTokenLifetime   time.Duration // also how long until there may be another one
+
+	// OpenSignup lets everybody sign up, with an organization of their own.
+	OpenSignup bool
+	// PublicURL is the address of this site in links, such as
+	// https://harken.example.com; empty: that of the request.
+	PublicURL string
 
 	// StrictKeyBlocklist refuses API keys where the reference refuses them.
 	StrictKeyBlocklist bool
@@ -123,6 +148,9 @@ type API struct {
 	log      *slog.Logger
 	hasher   *auth.Hasher
 	logins   *limiter
+	resets   *limiter
+	invites  *limiter
+	guesses  *backoff
 	compiled typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
@@ -137,37 +165,19 @@ type API struct {
 
 // New checks cfg and returns an API. It starts nothing.
 func New(cfg Config) (*API, error) {
-	if cfg.Stores == nil || cfg.Users == nil || cfg.Jobs == nil {
-		return nil, errors.New("admin: Config needs Stores, Users and Jobs")
+	if cfg.Stores == nil || cfg.Users == nil || cfg.Tokens == nil || cfg.Jobs == nil {
+		return nil, errors.New("admin: Config needs Stores, Users, Tokens and Jobs")
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.MaxUpload == 0 {
-		cfg.MaxUpload = DefaultMaxUpload
-	}
-	if cfg.MaxHAR == 0 {
-		cfg.MaxHAR = DefaultMaxHAR
-	}
-	if cfg.MaxRecord == 0 {
-		cfg.MaxRecord = DefaultMaxRecord
-	}
-	if cfg.SessionIdle == 0 {
-		cfg.SessionIdle = DefaultSessionIdle
-	}
-	if cfg.LimitLogin == 0 {
-		cfg.LimitLogin = DefaultLimitLogin
-	}
-	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
-		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
+	if err := cfg.defaults(); err != nil {
+		return nil, err
 	}
 	a := &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
-		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
+		logins:   newLimiter(cfg.LimitLogin, cfg.Now),
+		resets:   newLimiter(cfg.LimitReset, cfg.Now),
+		invites:  newLimiter(cfg.Invites.Limit, cfg.Now),
+		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 		seldom:   seldom{last: map[seldomKey]time.Time{}},
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
@@ -176,9 +186,6 @@ func New(cfg Config) (*API, error) {
 		pushed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "notifications_total", Help: "Web push messages, by what became of them.",
 		}, []string{"result"}),
-	}
-	if a.cfg.Plans == nil {
-		a.cfg.Plans = LocalPlans(nil)
 	}
 	if cfg.Registerer != nil {
 		if err := errors.Join(cfg.Registerer.Register(a.unaudited), cfg.Registerer.Register(a.pushed)); err != nil {
@@ -208,4 +215,33 @@ func (a *API) Run(ctx context.Context) error {
 
 func (a *API) newNotifier() *notifier {
 	return &notifier{api: a, began: a.cfg.Now(), accounts: map[int32]*notified{}}
+}
+
+// defaults sets what is zero, and checks the rest.
+func (cfg *Config) defaults() error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Plans == nil {
+		cfg.Plans = LocalPlans(nil)
+	}
+	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, DefaultMaxUpload)
+	cfg.MaxHAR = cmp.Or(cfg.MaxHAR, DefaultMaxHAR)
+	cfg.MaxRecord = cmp.Or(cfg.MaxRecord, DefaultMaxRecord)
+	cfg.LimitLogin = cmp.Or(cfg.LimitLogin, DefaultLimitLogin)
+	cfg.LimitReset = cmp.Or(cfg.LimitReset, DefaultLimitReset)
+	cfg.SessionIdle = cmp.Or(cfg.SessionIdle, DefaultSessionIdle)
+	cfg.AccessTokenLifetime = cmp.Or(cfg.AccessTokenLifetime, DefaultAccessTokenLifetime)
+	cfg.RefreshTokenLifetime = cmp.Or(cfg.RefreshTokenLifetime, DefaultRefreshTokenLifetime)
+	cfg.ResetTokenLifetime = cmp.Or(cfg.ResetTokenLifetime, DefaultResetTokenLifetime)
+	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 {
+		return errors.New("admin: a limit of Config is negative")
+	}
+	if min(cfg.SessionIdle, cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.ResetTokenLifetime) < time.Second {
+		return errors.New("admin: a lifetime of Config is under a second")
+	}
+	return cfg.Invites.defaults()
 }

@@ -174,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(2, time.Hour, time.Now)
+		l := newLimiter(2, time.Now)
 		a, b := netAddr("192.0.2.1"), netAddr("192.0.2.2")
 		try := func(want time.Duration) {
 			t.Helper()
@@ -204,7 +204,7 @@ func TestLimiter(t *testing.T) {
 		if len(l.addrs) > maxAddrs+1 || len(l.order) != len(l.addrs) {
 			t.Errorf("%d addresses and %d windows are kept", len(l.addrs), len(l.order))
 		}
-		if newLimiter(-1, time.Hour, time.Now).try(a) != nil {
+		if newLimiter(-1, time.Now).try(a) != nil {
 			t.Error("a negative limit limits")
 		}
 	})

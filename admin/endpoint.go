@@ -18,9 +18,10 @@ import (
 type endpoint struct {
 	verb    string
 	uploads bool   // takes bodies up to Config.MaxUpload
-	limited bool   // counts tries by client address
 	sparse  bool   // is audited once a minute: see sparsely
 	plan    string // label of auth that the plan must grant; empty is none
+	// limiter counts tries by client address; nil does not.
+	limiter func(*API) *limiter
 	in, out reflect.Type
 	serve   func(a *API, c *call) error
 }
@@ -100,9 +101,10 @@ func upload(e endpoint) endpoint {
 	return e
 }
 
-// limited counts the calls of an endpoint by client address.
-func limited(e endpoint) endpoint {
-	e.limited = true
+// limited counts the calls of an endpoint by client address, together with those
+// of the others that name the same limiter.
+func limited(by func(*API) *limiter, e endpoint) endpoint {
+	e.limiter = by
 	return e
 }
 
@@ -147,8 +149,8 @@ func (a *API) admit(c *call) error {
 			}
 		}
 	}
-	if c.route.limited {
-		return a.logins.try(a.clientAddr(c.r))
+	if c.route.limiter != nil {
+		return c.route.limiter(a).try(a.clientAddr(c.r))
 	}
 	return nil
 }
@@ -162,16 +164,7 @@ func (a *API) commonHeaders(c *call) {
 	a.allowOrigin(c.w, c.r)
 }
 
-// cookied is a reply that also sets cookies.
-type cookied interface{ cookies() []*http.Cookie }
-
 func (a *API) reply(c *call, out any) {
-	if o, ok := out.(cookied); ok {
-		for _, k := range o.cookies() {
-			k.Secure = a.secure(c.r)
-			http.SetCookie(c.w, k)
-		}
-	}
 	a.write(c.r.Context(), c, http.StatusOK, out)
 }
 

@@ -30,8 +30,14 @@ type tries struct {
 	n     int
 }
 
-func newLimiter(n int, window time.Duration, now func() time.Time) *limiter {
-	return &limiter{tries: n, window: window, now: now, addrs: map[netip.Addr]*tries{}}
+// The limiters of the published API.
+func byLogins(a *API) *limiter { return a.logins }
+func byResets(a *API) *limiter { return a.resets }
+
+func byInvites(a *API) *limiter { return a.invites }
+
+func newLimiter(n int, now func() time.Time) *limiter {
+	return &limiter{tries: n, window: time.Hour, now: now, addrs: map[netip.Addr]*tries{}}
 }
 
 // try counts one try and returns ingest.BusyError, with the time to wait, when it

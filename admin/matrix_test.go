@@ -23,8 +23,8 @@ import (
 	"harken/inventory"
 )
 
-// foreign is an account of which the others know nothing.
-const foreign = 2_000_000
+// matrixForeign is an account of which the others know nothing.
+const matrixForeign = 2_000_000
 
 // The published table of roles: per feature group, what ADMIN, MEMBER,
 // THREAT_ENGINEER, THREAT_VIEWER, DEVELOPER, GUEST and NO_ACCESS have.
@@ -92,8 +92,8 @@ func newMatrix(t *testing.T) *matrix {
 		t.Fatal(err)
 	}
 	m := &matrix{world: w, look: look}
-	m.addAccount(t, foreign)
-	add("foreign", foreign, auth.Grant{Role: "ADMIN"})
+	m.addAccount(t, matrixForeign)
+	add("foreign", matrixForeign, auth.Grant{Role: "ADMIN"})
 	return m
 }
 
@@ -127,7 +127,7 @@ func (m *matrix) rows(t *testing.T) map[string]string {
 		cols := m.strings(t, `SELECT name FROM pragma_table_info('`+table+`')`)
 		where := ""
 		if slices.Contains(cols, "account") {
-			where = ` WHERE account <> ` + fmt.Sprint(foreign)
+			where = ` WHERE account <> ` + fmt.Sprint(matrixForeign)
 		} else if table == "auth_users" {
 			where = ` WHERE email NOT LIKE 'foreign@%'`
 		}

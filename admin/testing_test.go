@@ -46,6 +46,7 @@ func RouteInfos() []RouteInfo {
 	}
 	return out
 }
+
 // JobsEnded returns the jobs of an account, oldest first, once all are finished.
 func (a *API) JobsEnded(ctx context.Context, account int32) ([]job.Job, error) {
 	all, _, err := a.cfg.Jobs.Jobs(ctx, job.Filter{Account: account}, 0, maxJobs)

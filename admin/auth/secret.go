@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 	"strings"
 )
@@ -34,6 +36,9 @@ func NewSessionID() string {
 	return random(48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 }
 
+// NewInvitationID returns a random id in the published form: 24 hexadecimal digits.
+func NewInvitationID() string { return random(24, "0123456789abcdef") }
+
 // NewPassword returns a random password of 20 characters that CheckPassword
 // accepts and that is easy to read out: no characters that look alike.
 func NewPassword() string {
@@ -43,6 +48,14 @@ func NewPassword() string {
 			return s
 		}
 	}
+}
+
+// NewResetToken returns the random text of a link that resets a password: 256
+// bits, in base64 for URLs without padding.
+func NewResetToken() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // random draws without bias: bytes beyond the last whole multiple of the
@@ -99,26 +112,36 @@ type APIKey struct {
 	Owner   int32 // user
 	Utility Utility
 	Created int64 // Unix seconds
+	// Sealed is the token for its owner to see again, where that is wanted.
+	Sealed string
 }
+
+// Seal keeps the token of the key so that Reveal shows it.
+func (k *APIKey) Seal(s *Sealer, token string) {
+	k.Sealed = string(s.Seal(k.sealName(), []byte(token)))
+}
+
+// Reveal returns the token of the key, if it was sealed and s opens it.
+func (k *APIKey) Reveal(s *Sealer) (string, bool) {
+	if s == nil || k.Sealed == "" {
+		return "", false
+	}
+	token, err := s.Open(k.sealName(), []byte(k.Sealed))
+	return string(token), err == nil && HashToken(string(token)).Equal(k.Hash)
+}
+
+// sealName ties what is sealed to its key.
+func (k *APIKey) sealName() string { return "api-key-" + hex.EncodeToString(k.Hash[:]) }
 
 // NewAPIKey returns a key for a token, made at a time (Unix seconds).
 func NewAPIKey(token string, owner, account int32, u Utility, now int64) APIKey {
 	return APIKey{
 		ID: int32(now), Hash: HashToken(token), Prefix: token[:min(PrefixLen, len(token))], //nolint:gosec // ids are seconds until 2038, as published
-		Account: account, Owner: owner, Utility: u, Created: now,
+		Name: strings.ToLower(string(u)), Account: account, Owner: owner, Utility: u, Created: now,
 	}
 }
 
 // LogValue keeps hashes out of logs.
 func (k APIKey) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("id", int(k.ID)), slog.String("prefix", k.Prefix))
-}
-
-// A Session is a login of a person in an account.
-type Session struct {
-	ID       Hash // of the text in the cookie
-	User     int32
-	Account  int32
-	Created  int64 // Unix seconds
-	LastUsed int64 // Unix seconds
 }

@@ -15,6 +15,9 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createHistory,
 		createJobs,
 		createOperation,
+		createInvitations,
+		createIdentity,
+		createTeam,
 	}
 }
 
