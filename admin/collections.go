@@ -78,7 +78,7 @@ func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCol
 	}, nil
 }
 
-// addCollection makes a collection with a name, and lets its maker see it.
+// addCollection makes a collection with a name, which its maker sees.
 func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string) (inventory.Collection, error) {
 	col, err := inventory.NewCollection(name)
 	if err != nil {
@@ -86,11 +86,7 @@ func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string) (i
 	}
 	col.StartTS = a.cfg.Now().Unix()
 	col.ID = int32(col.StartTS) //nolint:gosec // ids are seconds until 2038, as published
-	if col, err = c.Store.AddCollection(ctx, col); err != nil || !c.Restricted() {
-		return col, err
-	}
-	c.Grant.Collections = append(c.Grant.Collections, col.ID)
-	return col, a.cfg.Users.PutGrant(ctx, c.Grant)
+	return c.Store.AddCollection(ctx, col)
 }
 
 type getAllCollectionsRequest struct {

@@ -31,8 +31,9 @@ type tries struct {
 }
 
 // The limiters of the published API.
-func byLogins(a *API) *limiter { return a.logins }
-func byResets(a *API) *limiter { return a.resets }
+func byLogins(a *API) *limiter  { return a.logins }
+func byResets(a *API) *limiter  { return a.resets }
+func byInvites(a *API) *limiter { return a.invites }
 
 func newLimiter(n int, now func() time.Time) *limiter {
 	return &limiter{tries: n, window: time.Hour, now: now, addrs: map[netip.Addr]*tries{}}

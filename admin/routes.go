@@ -103,6 +103,28 @@ var routes = []route{
 	{"updateUsernameAndOrganization", needs(auth.UserActions, auth.ReadWrite), post((*API).rename)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
+	// Team.
+	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limited(byInvites, atSite((*API).inviteUsers))},
+	{"removeInvitation", needs(auth.InviteMembers, auth.ReadWrite), post((*API).removeInvitation)},
+	{"getTeamData", needs(auth.InviteMembers, auth.Read), post((*API).getTeamData)},
+	{"removeUser", needs(auth.AdminActions, auth.ReadWrite), post((*API).removeUser)},
+	{"makeAdmin", needs(auth.AdminActions, auth.ReadWrite), post((*API).makeAdmin)},
+	{"updateUserScopeRoleMapping", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateScopes)},
+	{"getAllUsersCollections", needs(auth.AdminActions, auth.Read), post((*API).getUsersCollections)},
+	{"updateUserCollections", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateUserCollections)},
+
+	// Roles.
+	{"getRoleHierarchy", needs(auth.UserActions, auth.Read), post((*API).getRoleHierarchy)},
+	{"getCustomRoles", needs(auth.UserActions, auth.Read), post((*API).getCustomRoles)},
+	{"createCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).createCustomRole)},
+	{"updateCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateCustomRole)},
+	{"deleteCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).deleteCustomRole)},
+
+	// API tokens.
+	{"addApiToken", needs(auth.APITokens, auth.ReadWrite), post((*API).addAPIToken)},
+	{"deleteApiToken", needs(auth.APITokens, auth.ReadWrite), post((*API).deleteAPIToken)},
+	{"fetchApiTokens", needs(auth.APITokens, auth.Read), post((*API).fetchAPITokens)},
+
 	// Operation.
 	{"health", needs(auth.Open, auth.None), get((*API).health)},
 }

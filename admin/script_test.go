@@ -103,7 +103,9 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err != nil {
 		return nil, err
 	}
-	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{Dir: filepath.Join(dir, "outbox")}}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{
+		Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() },
+	}}
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{
 		Email: "admin@example.com", Password: password, APIKey: w.keys["admin"], Now: now,
 	}); err != nil {
@@ -269,7 +271,7 @@ func TestAPI(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads,
+			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads, "mails": cmdMails,
 			"pass": cmdPass, "mail": cmdMail, "invite": cmdInvite, "take": cmdTake, "claims": cmdClaims,
 		},
 	})
@@ -334,6 +336,9 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	b, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	keepCredentials(ts, res)
+	if m := apiKeys.FindSubmatch(b); m != nil { // of addApiToken: the caller "new" from now on
+		w.keys["new"] = string(m[1])
+	}
 	_, _ = fmt.Fprintf(ts.Stderr(), "%d\n", res.StatusCode)
 	_ = res.Header.Write(ts.Stderr())
 	var out bytes.Buffer
@@ -355,12 +360,17 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 var (
 	uuids   = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	startTS = regexp.MustCompile(`"startTs": (\d+)`)
+	apiKeys = regexp.MustCompile(`"key":\s*"(\w{40})"`)
+	codes   = regexp.MustCompile(`Code=\w{40}\b`)
+	ports   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
 // scrub replaces what differs from run to run: random ids, and the time at which
 // the store made the default collection.
 func scrub(b []byte) []byte {
 	b = uuids.ReplaceAll(b, []byte("UUID"))
+	b = apiKeys.ReplaceAll(b, []byte(`"key": "KEY"`))
+	b = ports.ReplaceAll(codes.ReplaceAll(b, []byte("Code=CODE")), []byte("HOST"))
 	return startTS.ReplaceAllFunc(b, func(m []byte) []byte {
 		if string(m) > fmt.Sprintf(`"startTs": %d`, now+1000) {
 			return []byte(`"startTs": 0`)
@@ -377,6 +387,16 @@ func cmdSent(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, r := range s.recs[3:] {
 		_, _ = fmt.Fprintf(ts.Stdout(), "account=%s collection=%d source=%s host=%s origin=%s flags=%s form=%d\n",
 			r.Account, r.Collection, r.Source, r.Host, r.Origin, strings.Join(r.Flags.Texts(), ","), r.Form)
+	}
+}
+
+// mails prints the messages in the outbox.
+func cmdMails(ts *testscript.TestScript, _ bool, _ []string) {
+	files, err := filepath.Glob(ts.MkAbs("outbox/*"))
+	ts.Check(err)
+	for _, f := range files {
+		_, err := ts.Stdout().Write(scrub(bytes.ReplaceAll([]byte(ts.ReadFile(f)), []byte("\r"), nil)))
+		ts.Check(err)
 	}
 }
 

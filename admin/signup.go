@@ -119,25 +119,9 @@ func (a *API) signupInvited(ctx context.Context, c *call, email string, in signu
 			return auth.User{}, 0, err
 		}
 	}
-	user, err = a.cfg.Users.AcceptInvitation(ctx, inv.ID, user, invited(&inv), now.Unix())
+	user, err = a.cfg.Users.AcceptInvitation(ctx, inv.ID, user, inv.Grant(user.ID), now.Unix())
 	if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {
 		err = bad
 	}
 	return user, inv.Account, err
-}
-
-// invited is what an invitation lets its user do.
-func invited(inv *auth.Invitation) auth.Grant {
-	g := auth.Grant{Role: inv.Role, Scopes: inv.Scopes}
-	if g.Role == "" {
-		g.Role = string(auth.Member)
-	}
-	switch {
-	case len(g.Scopes) > 0:
-	case inv.Role != "":
-		g.Scopes = map[string]string{auth.DefaultScope: g.Role}
-	default:
-		g.Scopes = auth.AllScopes(g.Role)
-	}
-	return g
 }

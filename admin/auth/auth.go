@@ -12,6 +12,7 @@ type Store interface {
 	KeyStore
 	SessionStore
 	InvitationStore
+	TeamStore
 	AccountStore
 	RefreshStore
 	PasswordStore
@@ -53,6 +54,11 @@ type KeyStore interface {
 	// Key returns the key whose token has a hash, or fault.NotFound.
 	Key(ctx context.Context, hash Hash) (APIKey, error)
 	// AddKey stores a key under k.ID or the next free id above it, and returns
-	// what was stored.
+	// what was stored. The owner must belong to the account, else it is fault.Denied.
 	AddKey(ctx context.Context, k APIKey) (APIKey, error)
+	// Keys returns the keys that a user has in an account, by id.
+	Keys(ctx context.Context, owner, account int32) ([]APIKey, error)
+	// DeleteKey removes a key of a user in an account and reports whether there was
+	// one with that id.
+	DeleteKey(ctx context.Context, id, owner, account int32) (bool, error)
 }

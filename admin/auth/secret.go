@@ -35,6 +35,9 @@ func NewSessionID() string {
 	return random(48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 }
 
+// NewInvitationID returns a random id in the published form: 24 hexadecimal digits.
+func NewInvitationID() string { return random(24, "0123456789abcdef") }
+
 // NewPassword returns a random password of 20 characters that CheckPassword
 // accepts and that is easy to read out: no characters that look alike.
 func NewPassword() string {
@@ -114,7 +117,7 @@ type APIKey struct {
 func NewAPIKey(token string, owner, account int32, u Utility, now int64) APIKey {
 	return APIKey{
 		ID: int32(now), Hash: HashToken(token), Prefix: token[:min(PrefixLen, len(token))], //nolint:gosec // ids are seconds until 2038, as published
-		Account: account, Owner: owner, Utility: u, Created: now,
+		Name: strings.ToLower(string(u)), Account: account, Owner: owner, Utility: u, Created: now,
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 type limited struct {
 	all  inventory.FullStore
 	seen []int32
+	// add stores a collection and lets the caller see it from now on.
+	add func(context.Context, inventory.Collection) (inventory.Collection, error)
 }
 
 var _ inventory.FullStore = (*limited)(nil)
@@ -48,9 +50,13 @@ func (l *limited) Collection(ctx context.Context, id int32) (inventory.Collectio
 }
 
 // AddCollection is open to a limited caller: whoever makes a collection is given
-// it afterwards.
+// it in the same step.
 func (l *limited) AddCollection(ctx context.Context, c inventory.Collection) (inventory.Collection, error) {
-	return l.all.AddCollection(ctx, c)
+	c, err := l.add(ctx, c)
+	if err == nil {
+		l.seen = append(slices.Clip(l.seen), c.ID)
+	}
+	return c, err
 }
 
 // HostCollection and EnsureCollection make what the learner needs; a caller with

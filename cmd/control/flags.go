@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"harken/admin"
 	"harken/internal/flagenv"
 	"harken/internal/wire"
 )
@@ -38,6 +39,7 @@ type options struct {
 	limitLogin                   int
 	sessionIdle                  time.Duration
 	strictKeys                   bool
+	invites                      admin.Invites
 	corsOrigins, trustedNetworks []string
 	identity                     identityFlags
 	trusted                      []netip.Prefix
@@ -68,6 +70,9 @@ func (o *options) define(s *flagenv.Set) {
 	s.Duration(&o.sessionIdle, "session-idle", 30*time.Minute, "after which an unused session ends", flagenv.Opt{Rare: true})
 	o.identity.lifetimes(s)
 	s.Bool(&o.strictKeys, "auth-strict-api-key-blocklist", false, "refuse API keys at all endpoints where the reference does", flagenv.Opt{Rare: true})
+	s.Int(&o.invites.Limit, "limit-invite", admin.DefaultLimitInvite, "invitations tried per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
+	s.Duration(&o.invites.Lifetime, "invite-lifetime", admin.DefaultInviteLifetime, "for how long an invitation can be accepted", flagenv.Opt{Rare: true})
+	s.Bool(&o.invites.SameDomain, "invite-same-domain-only", false, "invite only e-mail addresses of the first administrator's domain", flagenv.Opt{Rare: true})
 	s.List(&o.corsOrigins, "cors-origins", nil, "origins of other sites whose scripts may call the API with a key or an access token", flagenv.Opt{Rare: true})
 	s.List(&o.trustedNetworks, "trusted-proxies", nil, "addresses and networks whose X-Forwarded-For counts", flagenv.Opt{Rare: true})
 	o.rec.Define(s)
@@ -89,6 +94,9 @@ func (o *options) check() error {
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		o.trusted = append(o.trusted, p)
+	}
+	if o.invites.Lifetime < time.Second {
+		return wire.Bad("invite-lifetime", o.invites.Lifetime.String(), "1s or more", nil)
 	}
 	if o.source != "log:" && !strings.HasPrefix(o.source, "kafka://") {
 		return wire.Bad("source", o.source, sourceURLs, nil)

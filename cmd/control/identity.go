@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,11 +53,7 @@ func (f *identityFlags) check(o *options) error {
 			return wire.Bad(d.flag, d.value.String(), "a duration of 1s and more", nil)
 		}
 	}
-	if f.publicURL == "" {
-		return nil
-	}
-	u, err := url.Parse(f.publicURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err := admin.CheckPublicURL(f.publicURL); err != nil {
 		return wire.Bad("public-url", f.publicURL, "an address such as https://harken.example.com", nil)
 	}
 	return nil

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -93,8 +92,12 @@ const userQuery = `SELECT u.id, u.email, u.name, u.password, u.created, u.last_l
 // user reads a user and the memberships in one statement, so that both are of
 // one moment.
 func (db *DB) user(ctx context.Context, where string, arg any) (auth.User, error) {
+	return readUser(ctx, db.r, where, arg)
+}
+
+func readUser(ctx context.Context, q querier, where string, arg any) (auth.User, error) {
 	var u auth.User
-	rows, err := db.r.QueryContext(ctx, userQuery+where+" ORDER BY m.account", arg)
+	rows, err := q.QueryContext(ctx, userQuery+where+" ORDER BY m.account", arg)
 	if err != nil {
 		return u, fmt.Errorf("read user: %w", err)
 	}
@@ -196,50 +199,6 @@ func freeID(ctx context.Context, tx *sql.Tx, table string, want int32) (int32, e
 			return id, nil
 		}
 	}
-}
-
-// Grant returns what a user may do in an account.
-func (db *DB) Grant(ctx context.Context, user, account int32) (auth.Grant, error) {
-	g := auth.Grant{User: user, Account: account}
-	var scopes, collections string
-	err := db.r.QueryRowContext(ctx, "SELECT role, scopes, collections FROM auth_grants WHERE user = ? AND account = ?", user, account).
-		Scan(&g.Role, &scopes, &collections)
-	if errors.Is(err, sql.ErrNoRows) {
-		return g, fault.New(fault.NotFound, "the user has no entry in the account")
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(scopes), &g.Scopes)
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(collections), &g.Collections)
-	}
-	if err != nil {
-		return g, fmt.Errorf("read grant: %w", err)
-	}
-	return g, nil
-}
-
-// PutGrant stores what a user may do in an account.
-func (db *DB) PutGrant(ctx context.Context, g auth.Grant) error {
-	return putGrant(ctx, db.w, &g)
-}
-
-func putGrant(ctx context.Context, q execer, g *auth.Grant) error {
-	scopes, err := json.Marshal(g.Scopes)
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	collections, err := json.Marshal(g.Collections)
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	_, err = q.ExecContext(ctx, `INSERT INTO auth_grants (user, account, role, scopes, collections) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET role = excluded.role, scopes = excluded.scopes, collections = excluded.collections`,
-		g.User, g.Account, g.Role, string(scopes), string(collections))
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	return nil
 }
 
 // Organization returns the organization that an account belongs to.

@@ -151,6 +151,11 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 				return err
 			}
 		}
+		if id != 0 {
+			if err := forgetCollection(ctx, tx, s.account, id); err != nil {
+				return err
+			}
+		}
 		return s.changed(ctx, tx)
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createAuth,
 		createHistory,
 		createInvitations,
+		createTeam,
 		createIdentity,
 	}
 }

@@ -22,3 +22,24 @@ func createInvitations(ctx context.Context, tx *sql.Tx) error {
 	}
 	return nil
 }
+
+// createTeam makes the table of custom roles, and the columns that restrict what
+// people see. Lists are JSON: they are read whole, and searched only when a
+// collection goes.
+func createTeam(ctx context.Context, tx *sql.Tx) error {
+	for _, stmt := range []string{
+		`CREATE TABLE auth_roles (
+			account INTEGER NOT NULL REFERENCES auth_accounts(id) ON DELETE CASCADE, name TEXT NOT NULL, base TEXT NOT NULL,
+			collections TEXT NOT NULL, restricted INTEGER NOT NULL, features TEXT NOT NULL,
+			default_invite INTEGER NOT NULL, threats INTEGER NOT NULL, PRIMARY KEY (account, name)) STRICT, WITHOUT ROWID`,
+		`ALTER TABLE auth_grants ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0`,
+		`ALTER TABLE auth_invitations ADD COLUMN collections TEXT NOT NULL DEFAULT '[]'`,
+		`ALTER TABLE auth_invitations ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0`,
+		`CREATE INDEX auth_members_account ON auth_members(account)`,
+	} {
+		if _, err := tx.ExecContext(ctx, stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}

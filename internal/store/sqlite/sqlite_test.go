@@ -150,12 +150,13 @@ func TestOldFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, table := range []string{"auth_invitations", "auth_refresh", "auth_resets", "auth_secrets"} {
-		if _, err := raw.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+table); err != nil {
+	for _, table := range []string{"auth_roles", "auth_invitations", "auth_refresh", "auth_resets", "auth_secrets"} {
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named"); err != nil {
+	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named; "+
+		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {

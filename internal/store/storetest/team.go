@@ -29,6 +29,13 @@ func RunTeam(t *testing.T, open func(*testing.T) Both) {
 	}{
 		{"invitations", team.invitations},
 		{"takeInvitationOnce", team.takeInvitationOnce},
+		{"standing", team.standing},
+		{"editTeam", team.editTeam},
+		{"removeMember", team.removeMember},
+		{"editTeamAtOnce", team.editTeamAtOnce},
+		{"deletedCollections", team.deletedCollections},
+		{"ownCollection", team.ownCollection},
+		{"keys", team.keys},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := team{t: t, s: open(t)}
