@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"harken/admin"
@@ -95,6 +97,9 @@ func resetPassword(ctx context.Context, args []string) error {
 	set.Group("Where")
 	set.String(&data, "data", "harken-data", "directory of everything embedded", flagenv.Opt{Value: "DIR"})
 	set.String(&store, "store", "sqlite:", "where users are kept; sqlite: is harken.db in -data", flagenv.Opt{Value: "URL"})
+	if len(args) > 1 && !strings.HasPrefix(args[0], "-") {
+		args = append(slices.Clone(args[1:]), args[0]) // flags may come last
+	}
 	err := set.Parse(args)
 	switch {
 	case errors.Is(err, flagenv.ErrHelp):
