@@ -8,11 +8,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -45,6 +43,8 @@ type Config struct {
 	Stores inventory.Stores
 	Users  auth.Store
 	Tokens *auth.Signer // of access and refresh tokens
+	// Mailer takes what is sent to people. With nil nobody is sent anything.
+	Mailer Mailer
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
 	// Records is what records.har reads. With nil it gives the stored samples.
@@ -56,12 +56,10 @@ type Config struct {
 	// finds out when it next looks.
 	Learner Learner
 
-	// Mailer takes what is sent to people. With nil nobody is sent anything.
-	Mailer Mailer
-	// PublicURL is the address of this site in links, such as
-	// https://harken.example.com; empty: that of the request.
-	PublicURL string
-	Invites   Invites
+	Invites Invites
+	// RevealTokens seals API keys when they are made, so that their owners can see
+	// them again. With nil a key is shown once and never stored.
+	RevealTokens *auth.Sealer
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -88,6 +86,9 @@ type Config struct {
 
 	// OpenSignup lets everybody sign up, with an organization of their own.
 	OpenSignup bool
+	// PublicURL is the address of this site in links, such as
+	// https://harken.example.com; empty: that of the request.
+	PublicURL string
 
 	// StrictKeyBlocklist refuses API keys where the reference refuses them.
 	StrictKeyBlocklist bool
@@ -126,16 +127,14 @@ type Records interface {
 
 // An API serves the control API and the page.
 type API struct {
-	cfg     Config
-	log     *slog.Logger
-	hasher  *auth.Hasher
-	logins  *limiter
-	resets  *limiter
-	invites *limiter
-	guesses *backoff
-	// publicURL is Config.PublicURL; nil when that is empty.
-	publicURL *url.URL
-	compiled  typeCache
+	cfg      Config
+	log      *slog.Logger
+	hasher   *auth.Hasher
+	logins   *limiter
+	resets   *limiter
+	invites  *limiter
+	guesses  *backoff
+	compiled typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
@@ -150,16 +149,12 @@ func New(cfg Config) (*API, error) {
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
-	public, err := parsePublicURL(cfg.PublicURL)
-	if err != nil {
-		return nil, fmt.Errorf("admin: %w", err)
-	}
 	return &API{
-		publicURL: public, invites: newLimiter(cfg.Invites.Limit, cfg.Now),
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, cfg.Now),
 		resets:   newLimiter(cfg.LimitReset, cfg.Now),
+		invites:  newLimiter(cfg.Invites.Limit, cfg.Now),
 		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}, nil
@@ -188,8 +183,5 @@ func (cfg *Config) defaults() error {
 	if min(cfg.SessionIdle, cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.ResetTokenLifetime) < time.Second {
 		return errors.New("admin: a lifetime of Config is under a second")
 	}
-	if err := cfg.Invites.check(); err != nil {
-		return fmt.Errorf("admin: %w", err)
-	}
-	return nil
+	return cfg.Invites.defaults()
 }

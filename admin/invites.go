@@ -1,10 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -31,72 +32,28 @@ type Invites struct {
 	SameDomain bool // only addresses of the domain of the first administrator
 }
 
-func (i *Invites) check() error {
-	if i.Limit == 0 {
-		i.Limit = DefaultLimitInvite
-	}
-	if i.Lifetime == 0 {
-		i.Lifetime = DefaultInviteLifetime
-	}
+func (i *Invites) defaults() error {
+	i.Limit = cmp.Or(i.Limit, DefaultLimitInvite)
+	i.Lifetime = cmp.Or(i.Lifetime, DefaultInviteLifetime)
 	if i.Lifetime < time.Second {
-		return fmt.Errorf("the lifetime of an invitation is %v, under a second", i.Lifetime)
+		return errors.New("admin: the lifetime of invitations is under a second")
 	}
 	return nil
 }
 
-// atSite is post for endpoints whose answer depends on the address under which
-// the client reaches us: its scheme and host.
-func atSite[In, Out any](f func(*API, context.Context, *auth.Caller, *url.URL, In) (Out, error)) endpoint {
-	at := func(site *url.URL) endpoint {
-		return post(func(a *API, ctx context.Context, c *auth.Caller, in In) (Out, error) { return f(a, ctx, c, site, in) })
+// linkBase is where links lead: to the scheme that the client asks for when the
+// host is this site's, else to the site as we know it. A link to another host in
+// our name would be phishing.
+func linkBase(asked, base string) string {
+	site, err := url.Parse(base)
+	if err != nil {
+		return base
 	}
-	e := at(nil)
-	e.serve = func(a *API, c *call) error { return at(a.site(c.r)).serve(a, c) }
-	return e
-}
-
-// site is the address of this server as links name it: what is configured, else
-// what the client used.
-func (a *API) site(r *http.Request) *url.URL {
-	if a.publicURL != nil {
-		return a.publicURL
-	}
-	u := &url.URL{Scheme: "http", Host: r.Host}
-	if a.secure(r) {
-		u.Scheme = "https"
-	}
-	return u
-}
-
-// CheckPublicURL says what is wrong with a Config.PublicURL.
-func CheckPublicURL(s string) error {
-	_, err := parsePublicURL(s)
-	return err
-}
-
-// parsePublicURL reads the base of links.
-func parsePublicURL(s string) (*url.URL, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // nothing is configured
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("the public URL %q is not of the form https://host/path", s)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
-}
-
-// linkBase is where links lead: to the address that the client asks for when it
-// is this site's, else to the site as we know it. A link to another host in our
-// name would be phishing.
-func linkBase(asked string, site *url.URL) string {
 	u, err := url.Parse(strings.TrimSpace(asked))
-	same := err == nil && u.User == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, site.Host)
-	if !same || site.Scheme == "https" && u.Scheme == "http" {
-		return site.String()
+	if err == nil && u.Scheme == "https" && u.User == nil && strings.EqualFold(u.Host, site.Host) {
+		site.Scheme = u.Scheme // also when the TLS ends at a proxy that we do not trust
 	}
-	base := url.URL{Scheme: u.Scheme, Host: site.Host, Path: site.Path}
-	return base.String()
+	return site.String()
 }
 
 type inviteUsersRequest struct {
@@ -113,7 +70,8 @@ type inviteUsersResponse struct {
 	ScopeRoleMapping map[string]string `json:"scopeRoleMapping"`
 }
 
-func (a *API) inviteUsers(ctx context.Context, c *auth.Caller, site *url.URL, in inviteUsersRequest) (inviteUsersResponse, error) {
+func (a *API) inviteUsers(ctx context.Context, cl *call, in inviteUsersRequest) (inviteUsersResponse, error) {
+	c := cl.caller
 	email, err := userEmail("inviteeEmail", in.InviteeEmail)
 	if err != nil {
 		return inviteUsersResponse{}, err
@@ -144,7 +102,7 @@ func (a *API) inviteUsers(ctx context.Context, c *auth.Caller, site *url.URL, in
 	if err != nil {
 		return inviteUsersResponse{}, err
 	}
-	link := linkBase(in.WebsiteHostName, site) + "/signup?signupInvitationCode=" + code +
+	link := linkBase(in.WebsiteHostName, a.baseURL(cl.r)) + "/signup?signupInvitationCode=" + code +
 		"&signupEmailId=" + strings.ReplaceAll(url.QueryEscape(email), "%40", "@")
 	if err := a.mailInvitation(ctx, c, &stored, link); err != nil {
 		// Nobody has the code, so nobody is invited.

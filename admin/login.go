@@ -172,7 +172,8 @@ func (a *API) ours(r *http.Request, s string) bool {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return false
 	}
-	return u.Host == r.Host || a.publicURL != nil && u.Host == a.publicURL.Host || slices.Contains(a.cfg.Origins, u.Scheme+"://"+u.Host)
+	public, err := url.Parse(a.cfg.PublicURL)
+	return u.Host == r.Host || err == nil && u.Host == public.Host || slices.Contains(a.cfg.Origins, u.Scheme+"://"+u.Host)
 }
 
 // localPath says whether a URL leads to this site and nowhere else: browsers take

@@ -53,7 +53,7 @@ func (a *API) resetUserPassword(ctx context.Context, c *call, in resetUserReques
 		return resetUserResponse{}, fault.New(fault.Invalid, "userEmail: a reset is pending; the next one can be made in %d minutes",
 			minutes(left))
 	}
-	return resetUserResponse{token, a.site(c.r).String() + resetPath(token)}, nil
+	return resetUserResponse{token, a.baseURL(c.r) + resetPath(token)}, nil
 }
 
 // newReset returns the token of a new reset for a user, or none and the one that
@@ -74,6 +74,18 @@ func (a *API) newReset(ctx context.Context, user int32, byAdmin bool) (string, a
 func minutes(d time.Duration) int { return max(1, int((d+time.Minute-1)/time.Minute)) }
 
 func resetPath(token string) string { return "/login?token=" + token }
+
+// baseURL is the address of this site in links.
+func (a *API) baseURL(r *http.Request) string {
+	if a.cfg.PublicURL != "" {
+		return strings.TrimRight(a.cfg.PublicURL, "/")
+	}
+	scheme := "http"
+	if a.secure(r) {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
 
 type forgotRequest struct {
 	Email string `json:"forgotPasswordEmail" api:"required"`
@@ -106,8 +118,8 @@ func (a *API) mailReset(ctx context.Context, c *call, text string) error {
 		return err // the link that was mailed before still works
 	}
 	link := resetPath(token)
-	if a.publicURL != nil || localHost(c.r) {
-		link = a.site(c.r).String() + link
+	if a.cfg.PublicURL != "" || localHost(c.r) {
+		link = a.baseURL(c.r) + link
 	} else {
 		// Who asks is a stranger, and the host is what they say it is: a link to
 		// their site would bring them the token.

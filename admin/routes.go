@@ -104,7 +104,7 @@ var routes = []route{
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
 	// Team.
-	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limited(byInvites, atSite((*API).inviteUsers))},
+	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limited(byInvites, withCall((*API).inviteUsers))},
 	{"removeInvitation", needs(auth.InviteMembers, auth.ReadWrite), post((*API).removeInvitation)},
 	{"getTeamData", needs(auth.InviteMembers, auth.Read), post((*API).getTeamData)},
 	{"removeUser", needs(auth.AdminActions, auth.ReadWrite), post((*API).removeUser)},

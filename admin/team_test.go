@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -301,17 +302,9 @@ func TestInvitationFails(t *testing.T) {
 
 func TestConfigOfInvites(t *testing.T) {
 	w := start(t, nil)
-	for _, c := range []admin.Config{
-		{PublicURL: "harken.example.com"},
-		{PublicURL: "ftp://harken.example.com"},
-		{PublicURL: "https://harken.example.com/?x"},
-		{PublicURL: "https://u:p@harken.example.com/"},
-		{Invites: admin.Invites{Lifetime: time.Millisecond}},
-	} {
-		c.Stores, c.Users = w.db, w.db
-		if _, err := admin.New(c); err == nil {
-			t.Errorf("New takes %+v", c.Invites)
-		}
+	c := admin.Config{Stores: w.db, Users: w.db, Tokens: signer(), Invites: admin.Invites{Lifetime: time.Millisecond}}
+	if _, err := admin.New(c); err == nil {
+		t.Error("New takes a lifetime of a millisecond")
 	}
 }
 
@@ -366,4 +359,104 @@ func TestRemoveWhileAddingKeys(t *testing.T) {
 	if kind, _ := fault.Of(err); kind != fault.Denied {
 		t.Errorf("NewCaller for who is gone = %v", err)
 	}
+}
+
+// Who is invited by somebody who sees some collections only sees no more, and
+// comes in with the role of the invitation.
+func TestInvitedSignsUp(t *testing.T) {
+	w := start(t, nil)
+	sign := func(body string) string {
+		t.Helper()
+		b := w.call(t, 200, "limited", "inviteUsers", body)
+		var out struct{ FinalInviteCode string }
+		if err := json.Unmarshal([]byte(b), &out); err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(out.FinalInviteCode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := json.Marshal(map[string]string{
+			"email": u.Query().Get("signupEmailId"), "invitationCode": u.Query().Get("signupInvitationCode"), "password": password,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, b := w.do(t, "", http.MethodPost, "/signup-email", strings.NewReader(string(in)))
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("signup = %d %s", res.StatusCode, b)
+		}
+		w.want(t, 422, "", http.MethodPost, "/signup-email", strings.NewReader(string(in)))
+		return "access-token: " + res.Header.Get("access-token")
+	}
+	token := sign(`{"inviteeEmail":"new+1@example.org","inviteeRole":"GUEST"}`)
+	if b := w.call(t, 200, "", "getAllCollections", "", token); !strings.Contains(b, "by hand") || strings.Contains(b, "api.example.com") {
+		t.Errorf("who is invited by a limited user sees %s", b)
+	}
+	if b := w.call(t, 200, "", "me", "", token); !strings.Contains(b, `"role":"GUEST"`) {
+		t.Errorf("me = %s", b)
+	}
+	w.call(t, 403, "", "createCollection", `{"collectionName":"x"}`, token)
+	res, _ := w.do(t, "", http.MethodPost, "/api/me", nil, token, "x-context-source: DAST")
+	if res.StatusCode != http.StatusForbidden || res.Header.Get("X-No-Access-Error") != "true" {
+		t.Errorf("me in another scope = %d", res.StatusCode)
+	}
+	w.call(t, 200, "", "logout", "", token, "x-context-source: DAST")
+	w.call(t, 403, "", "me", "", token)
+
+	// Who is removed is out at once, with token and all.
+	token = sign(`{"inviteeEmail":"two@example.org","inviteeRole":"MEMBER"}`)
+	w.call(t, 200, "", "me", "", token)
+	w.call(t, 200, "admin", "removeUser", `{"email":"two@example.org"}`)
+	w.call(t, 403, "", "me", "", token)
+	res, b := w.do(t, "", http.MethodPost, "/auth/login", strings.NewReader(`{"username":"two@example.org","password":"`+password+`"}`))
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("login of who was removed = %d %s", res.StatusCode, b)
+	}
+}
+
+// Keys are shown again only where that is asked for, and then to who owns them.
+func TestRevealTokens(t *testing.T) {
+	sealer, err := auth.NewSealer(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	keys := func(reveal *auth.Sealer, who string) []string {
+		t.Helper()
+		w, err := newWorld(t.Context(), dir, func(c *admin.Config) { c.RevealTokens = reveal })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.close()
+		var made, listed struct {
+			APITokenList []struct{ Key string }
+		}
+		if err := json.Unmarshal([]byte(w.call(t, 200, who, "addApiToken", `{"tokenUtility":"BURP"}`)), &made); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(w.call(t, 200, who, "fetchApiTokens", "")), &listed); err != nil {
+			t.Fatal(err)
+		}
+		all := []string{made.APITokenList[0].Key}
+		for _, k := range listed.APITokenList {
+			all = append(all, k.Key)
+		}
+		return all
+	}
+	k := keys(sealer, "member")
+	if len(k) != 3 || len(k[0]) != auth.TokenLen || k[2] != k[0] || len(k[1]) != auth.PrefixLen {
+		t.Errorf("with a sealer keys are listed as %d", lengths(k))
+	}
+	dir = t.TempDir()
+	if k := keys(nil, "member"); len(k) != 3 || len(k[2]) != auth.PrefixLen || !strings.HasPrefix(k[0], k[2]) {
+		t.Errorf("without a sealer keys are listed as %d", lengths(k))
+	}
+}
+
+func lengths(all []string) (n []int) {
+	for _, s := range all {
+		n = append(n, len(s))
+	}
+	return n
 }

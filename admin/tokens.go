@@ -42,7 +42,11 @@ func (a *API) addAPIToken(ctx context.Context, c *auth.Caller, in addAPITokenReq
 		return addAPITokenResponse{}, fault.New(fault.Invalid, "tokenUtility: must be BURP, CICD or EXTERNAL_API")
 	}
 	text := auth.NewToken()
-	k, err := a.cfg.Users.AddKey(ctx, auth.NewAPIKey(text, c.User.ID, c.Account, u, a.cfg.Now().Unix()))
+	k := auth.NewAPIKey(text, c.User.ID, c.Account, u, a.cfg.Now().Unix())
+	if a.cfg.RevealTokens != nil {
+		k.Seal(a.cfg.RevealTokens, text)
+	}
+	k, err := a.cfg.Users.AddKey(ctx, k)
 	if err != nil {
 		return addAPITokenResponse{}, err
 	}
@@ -74,7 +78,11 @@ func (a *API) fetchAPITokens(ctx context.Context, c *auth.Caller, _ none) (fetch
 	out := fetchAPITokensResponse{APITokenList: []token{}}
 	all, err := a.cfg.Users.Keys(ctx, c.User.ID, c.Account)
 	for i := range all {
-		out.APITokenList = append(out.APITokenList, toToken(&all[i], all[i].Prefix, c))
+		text, ok := all[i].Reveal(a.cfg.RevealTokens)
+		if !ok {
+			text = all[i].Prefix
+		}
+		out.APITokenList = append(out.APITokenList, toToken(&all[i], text, c))
 	}
 	return out, err
 }

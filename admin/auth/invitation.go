@@ -22,7 +22,7 @@ type Invitation struct {
 	Issuer  int32 // user
 	Expiry  int64 // Unix milliseconds, as published
 	Role    string
-	Scopes  map[string]string // scope to role; empty: Role in the scope API
+	Scopes  map[string]string // scope to role; empty: Role in the scope API, or MEMBER in all
 	// Collections and Restricted are those of Grant: who sees some collections only
 	// lets nobody in who sees more.
 	Collections []int32
@@ -35,8 +35,12 @@ func (i *Invitation) Grant(user int32) Grant {
 		User: user, Account: i.Account, Role: i.Role, Scopes: maps.Clone(i.Scopes),
 		Collections: slices.Clone(i.Collections), Restricted: i.Restricted,
 	}
-	if len(g.Scopes) == 0 {
+	switch {
+	case len(g.Scopes) > 0:
+	case i.Role != "":
 		g.Scopes = map[string]string{ScopeAPI: i.Role}
+	default:
+		g.Scopes = AllScopes(string(Member))
 	}
 	return g
 }

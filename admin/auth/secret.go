@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 	"strings"
 )
@@ -111,7 +112,26 @@ type APIKey struct {
 	Owner   int32 // user
 	Utility Utility
 	Created int64 // Unix seconds
+	// Sealed is the token for its owner to see again, where that is wanted.
+	Sealed string
 }
+
+// Seal keeps the token of the key so that Reveal shows it.
+func (k *APIKey) Seal(s *Sealer, token string) {
+	k.Sealed = string(s.Seal(k.sealName(), []byte(token)))
+}
+
+// Reveal returns the token of the key, if it was sealed and s opens it.
+func (k *APIKey) Reveal(s *Sealer) (string, bool) {
+	if s == nil || k.Sealed == "" {
+		return "", false
+	}
+	token, err := s.Open(k.sealName(), []byte(k.Sealed))
+	return string(token), err == nil && HashToken(string(token)).Equal(k.Hash)
+}
+
+// sealName ties what is sealed to its key.
+func (k *APIKey) sealName() string { return "api-key-" + hex.EncodeToString(k.Hash[:]) }
 
 // NewAPIKey returns a key for a token, made at a time (Unix seconds).
 func NewAPIKey(token string, owner, account int32, u Utility, now int64) APIKey {

@@ -288,3 +288,32 @@ func TestInvitationsOfTheDemoted(t *testing.T) {
 	wantFault(t, team.Withdraw(as(0), "a@b.co", time.Unix(1e6, 0)), fault.NotFound, "no invitation")
 	left(team, 0)
 }
+
+func TestRevealKey(t *testing.T) {
+	one, err1 := auth.NewSealer([]byte(strings.Repeat("1", 32)))
+	two, err2 := auth.NewSealer([]byte(strings.Repeat("2", 32)))
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	k, other := auth.NewAPIKey("token-of-k", 1, 1, auth.Burp, 1), auth.NewAPIKey("token-of-other", 1, 1, auth.Burp, 1)
+	if _, ok := k.Reveal(one); ok {
+		t.Error("a key that was not sealed is revealed")
+	}
+	k.Seal(one, "token-of-k")
+	if strings.Contains(k.Sealed, "token") {
+		t.Error("the sealed key is readable")
+	}
+	if got, ok := k.Reveal(one); !ok || got != "token-of-k" {
+		t.Errorf("Reveal = %q, %v", got, ok)
+	}
+	if _, ok := k.Reveal(two); ok {
+		t.Error("another secret key opens it")
+	}
+	if _, ok := k.Reveal(nil); ok {
+		t.Error("no secret key opens it")
+	}
+	other.Sealed = k.Sealed
+	if _, ok := other.Reveal(one); ok {
+		t.Error("what is sealed for one key opens for another")
+	}
+}

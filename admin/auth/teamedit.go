@@ -84,11 +84,7 @@ func (t *Team) DefaultScopes() map[string]string {
 			name = t.Roles[i].Name
 		}
 	}
-	all := map[string]string{}
-	for _, s := range Scopes() {
-		all[s] = name
-	}
-	return all
+	return AllScopes(name)
 }
 
 // mapping checks a mapping of roles and returns it in upper case. NO_ACCESS, as

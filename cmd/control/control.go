@@ -212,8 +212,7 @@ func (c *control) openAPI(ctx context.Context, o *options, sink ingest.Sink) err
 	cfg := admin.Config{
 		Stores: c.store, Users: c.store, Sink: sink, Healthz: ops, Readyz: ops, Metrics: ops, Log: c.deps.Log, Version: version,
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
-		Invites:            o.invites,
-		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
+		Invites: o.invites, StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
 	if err := c.openIdentity(ctx, o, &cfg); err != nil {
 		return err

@@ -38,7 +38,7 @@ type options struct {
 	maxUpload, maxHAR            int64
 	limitLogin                   int
 	sessionIdle                  time.Duration
-	strictKeys                   bool
+	strictKeys, revealTokens     bool
 	invites                      admin.Invites
 	corsOrigins, trustedNetworks []string
 	identity                     identityFlags
@@ -70,6 +70,7 @@ func (o *options) define(s *flagenv.Set) {
 	s.Duration(&o.sessionIdle, "session-idle", 30*time.Minute, "after which an unused session ends", flagenv.Opt{Rare: true})
 	o.identity.lifetimes(s)
 	s.Bool(&o.strictKeys, "auth-strict-api-key-blocklist", false, "refuse API keys at all endpoints where the reference does", flagenv.Opt{Rare: true})
+	s.Bool(&o.revealTokens, "tokens-reveal-on-fetch", false, "keep API keys that are made, sealed, and show them to their owners again", flagenv.Opt{Rare: true})
 	s.Int(&o.invites.Limit, "limit-invite", admin.DefaultLimitInvite, "invitations tried per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
 	s.Duration(&o.invites.Lifetime, "invite-lifetime", admin.DefaultInviteLifetime, "for how long an invitation can be accepted", flagenv.Opt{Rare: true})
 	s.Bool(&o.invites.SameDomain, "invite-same-domain-only", false, "invite only e-mail addresses of the first administrator's domain", flagenv.Opt{Rare: true})
@@ -96,7 +97,7 @@ func (o *options) check() error {
 		o.trusted = append(o.trusted, p)
 	}
 	if o.invites.Lifetime < time.Second {
-		return wire.Bad("invite-lifetime", o.invites.Lifetime.String(), "1s or more", nil)
+		return wire.Bad("invite-lifetime", o.invites.Lifetime.String(), "a duration of 1s and more", nil)
 	}
 	if o.source != "log:" && !strings.HasPrefix(o.source, "kafka://") {
 		return wire.Bad("source", o.source, sourceURLs, nil)

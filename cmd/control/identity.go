@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,11 @@ func (f *identityFlags) check(o *options) error {
 			return wire.Bad(d.flag, d.value.String(), "a duration of 1s and more", nil)
 		}
 	}
-	if err := admin.CheckPublicURL(f.publicURL); err != nil {
+	if f.publicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(f.publicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return wire.Bad("public-url", f.publicURL, "an address such as https://harken.example.com", nil)
 	}
 	return nil
@@ -77,6 +82,9 @@ func (c *control) openIdentity(ctx context.Context, o *options, cfg *admin.Confi
 		c.deps.Log.Warn("the secret key does not open this database: made a new signing key, so everybody signs in again", "file", path, "file_made", made)
 	}
 	cfg.Tokens = signer
+	if o.revealTokens {
+		cfg.RevealTokens = sealer
+	}
 	cfg.Mailer = &admin.Outbox{Dir: filepath.Join(o.data, "outbox")}
 	cfg.PublicURL, cfg.OpenSignup, cfg.LimitReset = f.publicURL, f.openSignup, f.limitReset
 	cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.ResetTokenLifetime = f.access, f.refresh, f.reset

@@ -10,7 +10,7 @@ import (
 	"harken/inventory/fault"
 )
 
-const selectKeys = "SELECT id, hash, prefix, name, account, owner, utility, created FROM auth_keys WHERE "
+const selectKeys = "SELECT id, hash, prefix, name, account, owner, utility, created, sealed FROM auth_keys WHERE "
 
 // Key returns the API key whose token has a hash.
 func (db *DB) Key(ctx context.Context, hash auth.Hash) (auth.APIKey, error) {
@@ -26,10 +26,11 @@ func (db *DB) Key(ctx context.Context, hash auth.Hash) (auth.APIKey, error) {
 
 func scanKey(row scanner) (auth.APIKey, error) {
 	var k auth.APIKey
-	var hash []byte
-	if err := row.Scan(&k.ID, &hash, &k.Prefix, &k.Name, &k.Account, &k.Owner, &k.Utility, &k.Created); err != nil {
+	var hash, sealed []byte
+	if err := row.Scan(&k.ID, &hash, &k.Prefix, &k.Name, &k.Account, &k.Owner, &k.Utility, &k.Created, &sealed); err != nil {
 		return k, err
 	}
+	k.Sealed = string(sealed)
 	if copy(k.Hash[:], hash) != len(k.Hash) {
 		return k, fmt.Errorf("stored hash has %d bytes", len(hash))
 	}
@@ -80,7 +81,7 @@ func addKey(ctx context.Context, tx *sql.Tx, k auth.APIKey) (auth.APIKey, error)
 		return k, err
 	}
 	k.ID = id
-	_, err = tx.ExecContext(ctx, "INSERT INTO auth_keys (id, hash, prefix, name, account, owner, utility, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		k.ID, k.Hash[:], k.Prefix, k.Name, k.Account, k.Owner, k.Utility, k.Created)
+	_, err = tx.ExecContext(ctx, "INSERT INTO auth_keys (id, hash, prefix, name, account, owner, utility, created, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		k.ID, k.Hash[:], k.Prefix, k.Name, k.Account, k.Owner, k.Utility, k.Created, []byte(k.Sealed))
 	return k, err
 }

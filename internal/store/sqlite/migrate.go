@@ -14,8 +14,8 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createAuth,
 		createHistory,
 		createInvitations,
-		createTeam,
 		createIdentity,
+		createTeam,
 	}
 }
 

@@ -23,8 +23,8 @@ func createInvitations(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// createTeam makes the table of custom roles, and the columns that restrict what
-// people see. Lists are JSON: they are read whole, and searched only when a
+// createTeam makes the table of custom roles, the columns that restrict what
+// people see, and the one of keys that may be shown again. Lists are JSON: they are read whole, and searched only when a
 // collection goes.
 func createTeam(ctx context.Context, tx *sql.Tx) error {
 	for _, stmt := range []string{
@@ -35,6 +35,7 @@ func createTeam(ctx context.Context, tx *sql.Tx) error {
 		`ALTER TABLE auth_grants ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0`,
 		`ALTER TABLE auth_invitations ADD COLUMN collections TEXT NOT NULL DEFAULT '[]'`,
 		`ALTER TABLE auth_invitations ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0`,
+		`ALTER TABLE auth_keys ADD COLUMN sealed BLOB NOT NULL DEFAULT x''`,
 		`CREATE INDEX auth_members_account ON auth_members(account)`,
 	} {
 		if _, err := tx.ExecContext(ctx, stmt); err != nil {

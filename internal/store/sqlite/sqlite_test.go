@@ -151,12 +151,12 @@ func TestOldFile(t *testing.T) {
 		}
 	}
 	for _, table := range []string{"auth_roles", "auth_invitations", "auth_refresh", "auth_resets", "auth_secrets"} {
-		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+table); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named; "+
-		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted"); err != nil {
+		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted; ALTER TABLE auth_keys DROP COLUMN sealed"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {

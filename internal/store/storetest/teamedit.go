@@ -267,7 +267,9 @@ func (k team) ownCollection() {
 func (k team) keys() {
 	t, s, ctx := k.t, k.s, k.t.Context()
 	id := k.join("a@example.com", auth.Grant{})
-	one, err := s.AddKey(ctx, auth.NewAPIKey("one", id, account, auth.Burp, 1))
+	sealed := auth.NewAPIKey("one", id, account, auth.Burp, 1)
+	sealed.Sealed = "\x00sealed\xff"
+	one, err := s.AddKey(ctx, sealed)
 	k.ok(err)
 	two, err := s.AddKey(ctx, auth.NewAPIKey("two", id, account, auth.CICD, 1))
 	k.ok(err)
