@@ -38,7 +38,8 @@ func docs() string {
 	b.WriteString(`# The control API
 
 Generated from admin/routes.go by ` + "`go test ./admin -update`" + `. Every endpoint below ` + "`/api/`" + ` needs a credential: the header
-` + "`X-API-KEY`" + `, or the cookie of a login with a same-origin ` + "`Origin`" + ` or ` + "`Sec-Fetch-Site`" + `. Requests are JSON objects; forms with the
+` + "`X-API-KEY`" + `; else the header ` + "`access-token`" + ` of a login, good for two hours and renewed by ` + "`/dashboard/accessToken`" + ` with
+the cookie ` + "`refreshToken`" + `; else the session cookie of a login. Cookies need a same-origin ` + "`Origin`" + ` or ` + "`Sec-Fetch-Site`" + `. Requests are JSON objects; forms with the
 same field names are read too. Errors are ` + "`{\"actionErrors\": [\"...\"]}`" + `.
 
 Integers may be decimal strings, booleans ` + "`\"true\"`" + ` or ` + "`1`" + `, lists of integers one value or a string with commas, and a document

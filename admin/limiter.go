@@ -31,9 +31,8 @@ type tries struct {
 }
 
 // The limiters of the published API.
-func byLogins(a *API) *limiter { return a.logins }
-func byResets(a *API) *limiter { return a.resets }
-
+func byLogins(a *API) *limiter  { return a.logins }
+func byResets(a *API) *limiter  { return a.resets }
 func byInvites(a *API) *limiter { return a.invites }
 
 func newLimiter(n int, now func() time.Time) *limiter {

@@ -89,6 +89,9 @@ func (a *API) known(ctx context.Context, r *http.Request, user int32, addr netip
 			return true, nil
 		}
 	}
+	if !addr.IsValid() {
+		return false, nil // of a listener without addresses
+	}
 	return a.cfg.Users.KnownAddress(ctx, user, addr.String())
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (a *API) resetUserPassword(ctx context.Context, c *call, in resetUserReques
 	if token == "" {
 		left := time.Unix(pending.Created, 0).Add(a.cfg.ResetTokenLifetime).Sub(a.cfg.Now())
 		return resetUserResponse{}, fault.New(fault.Invalid, "userEmail: a reset is pending; the next one can be made in %d minutes",
-			max(1, int((left+time.Minute-1)/time.Minute)))
+			minutes(left))
 	}
 	return resetUserResponse{token, a.baseURL(c.r) + resetPath(token)}, nil
 }
@@ -68,6 +69,9 @@ func (a *API) newReset(ctx context.Context, user int32, byAdmin bool) (string, a
 	}
 	return token, r, nil
 }
+
+// minutes rounds up, to one at least.
+func minutes(d time.Duration) int { return max(1, int((d+time.Minute-1)/time.Minute)) }
 
 func resetPath(token string) string { return "/login?token=" + token }
 
@@ -124,7 +128,7 @@ func (a *API) mailReset(ctx context.Context, c *call, text string) error {
 	err = a.cfg.Mailer.Send(ctx, Mail{
 		To: user.Email, Subject: "Set a new password for Harken",
 		Text: "Somebody, perhaps you, asked for a new password for " + user.Email + ". To set it, open within " +
-			a.cfg.ResetTokenLifetime.String() + ":\n\n" + link + "\n\nIf it was not you, there is nothing to do: the password stays as it is.\n",
+			strconv.Itoa(minutes(a.cfg.ResetTokenLifetime)) + " minutes:\n\n" + link + "\n\nIf it was not you, there is nothing to do: the password stays as it is.\n",
 	})
 	if err != nil {
 		// Nobody has the link, so it must not be in the way of the next one.

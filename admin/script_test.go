@@ -104,7 +104,9 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err != nil {
 		return nil, err
 	}
-	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{Dir: filepath.Join(dir, "outbox")}}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{
+		Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() },
+	}}
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{
 		Email: "admin@example.com", Password: password, APIKey: w.keys["admin"], Now: now,
 	}); err != nil {

@@ -401,7 +401,7 @@ func TestLogoutURL(t *testing.T) {
 		w.srv.URL + "/bye": true, "https://harken.example/bye": true, "https://tools.example/x": true, "http://tools.example/x": false,
 		"https://evil.example/": false, "https://harken.example@evil.example/": false, `https://harken.example\@evil.example/`: false,
 		"javascript:alert(1)": false, "data:text/html,x": false, "https:evil.example": false, "https:///evil.example": false, "HTTPS://harken.example/": true,
-		" https://harken.example/": false, "https://harken.example.evil.example/": false, "*": false, "*://x": false,
+		"\u0020https://harken.example/": false, "https://harken.example.evil.example/": false, "*": false, "*://x": false,
 	} {
 		b, err := json.Marshal(map[string]string{"redirectUrl": redirect})
 		if err != nil {

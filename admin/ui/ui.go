@@ -20,7 +20,7 @@ var page embed.FS
 // Paths returns the paths on which Handler answers: the page, under the names
 // that people type and links use, and its files.
 func Paths() []string {
-	paths := []string{"/", "/login"}
+	paths := []string{"/", "/login", "/signup"}
 	for _, name := range files() {
 		if name != "index.html" {
 			paths = append(paths, "/ui/"+name)
@@ -61,7 +61,7 @@ func Handler() http.Handler {
 		a := asset{b, kind(name), `"` + strconv.FormatUint(h.Sum64(), 36) + `"`}
 		assets["/ui/"+name] = a
 		if name == "index.html" {
-			assets["/"], assets["/login"] = a, a
+			assets["/"], assets["/login"], assets["/signup"] = a, a, a
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"harken/admin"
@@ -103,6 +105,9 @@ func resetPassword(ctx context.Context, args []string) error {
 	set.Group("Where")
 	set.String(&data, "data", "harken-data", "directory of everything embedded", flagenv.Opt{Value: "DIR"})
 	set.String(&store, "store", "sqlite:", "where users are kept; sqlite: is harken.db in -data", flagenv.Opt{Value: "URL"})
+	if len(args) > 1 && !strings.HasPrefix(args[0], "-") {
+		args = append(slices.Clone(args[1:]), args[0]) // flags may come last
+	}
 	err := set.Parse(args)
 	switch {
 	case errors.Is(err, flagenv.ErrHelp):

@@ -150,6 +150,9 @@ func TestResetPassword(t *testing.T) {
 			t.Errorf("reset-password %v: %v", bad, err)
 		}
 	}
+	if out, err := reset("a@example.com", "-data", dir); err != nil || !strings.HasPrefix(out, "The new password") {
+		t.Errorf("reset-password with flags last prints %q, %v", out, err)
+	}
 	if _, err := reset("-data", dir, "b@example.com"); err == nil || !strings.Contains(err.Error(), "no user has") {
 		t.Errorf("reset-password of a stranger: %v", err)
 	}

@@ -36,6 +36,14 @@ export const call = (name, body = {}) => send('/api/' + name, JSON.stringify(bod
 export const login = (username, password) =>
   send('/auth/login', JSON.stringify({username, password}), {'Content-Type': 'application/json'});
 
+const post = (path, body) => send(path, JSON.stringify(body), {'Content-Type': 'application/json'});
+
+export const askReset = (forgotPasswordEmail) => post('/auth/sendPasswordResetLink', {forgotPasswordEmail});
+
+export const resetPassword = (resetPasswordToken, newPassword) => post('/auth/resetPassword', {resetPasswordToken, newPassword});
+
+export const signup = (email, password, invitationCode) => post('/signup-email', {email, password, invitationCode});
+
 export function upload(file, collectionName) {
   const form = new FormData();
   form.append('apiCollectionName', collectionName);

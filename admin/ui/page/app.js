@@ -2,7 +2,7 @@
 
 import {el, show} from './dom.js';
 import * as api from './api.js';
-import {login} from './login.js';
+import {asked, login} from './login.js';
 import {error} from './parts.js';
 import * as collections from './collections.js';
 import * as endpoints from './endpoints.js';
@@ -182,7 +182,7 @@ function drawBar() {
 }
 
 async function start() {
-  if (!(await signedIn())) {
+  if (asked() || !(await signedIn())) {
     signIn('');
     return;
   }
