@@ -103,6 +103,8 @@ type SensitiveOverride struct {
 	Param        string `json:"param"`
 	Sensitive    bool   `json:"sensitive"`
 	SampleSaved  bool   `json:"sampleDataSaved"`
+	// Groups are those of the endpoint, as Endpoint.Groups.
+	Groups []int32 `json:"-"`
 }
 
 // A SensitiveStore keeps samples of sensitive parameters, the newest MaxSamples of

@@ -61,7 +61,7 @@ func (l *limited) Changes(ctx context.Context, f inventory.ChangeFilter, skip, l
 }
 
 func (l *limited) Traffic(ctx context.Context, k inventory.EndpointKey) ([]inventory.TrafficCount, error) {
-	if err := l.check(k.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, k); err != nil {
 		return nil, err
 	}
 	return l.all.Traffic(ctx, k)
@@ -91,7 +91,7 @@ func (l *limited) Drops(ctx context.Context) ([]inventory.Drop, error) {
 }
 
 func (l *limited) SensitiveSamples(ctx context.Context, k inventory.EndpointKey) ([]inventory.SensitiveSample, error) {
-	if err := l.check(k.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, k); err != nil {
 		return nil, err
 	}
 	return l.all.SensitiveSamples(ctx, k)
@@ -102,18 +102,22 @@ func (l *limited) SensitiveOverrides(ctx context.Context, collections []int32) (
 	if len(seen) == 0 {
 		return nil, nil
 	}
-	return l.all.SensitiveOverrides(ctx, seen)
+	all, err := l.all.SensitiveOverrides(ctx, seen)
+	for i := range all {
+		all[i].Groups = l.cut(all[i].Groups)
+	}
+	return all, err
 }
 
 func (l *limited) PutSensitiveOverride(ctx context.Context, o inventory.SensitiveOverride) error {
-	if err := l.check(o.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, o.EndpointKey); err != nil {
 		return err
 	}
 	return l.all.PutSensitiveOverride(ctx, o)
 }
 
 func (l *limited) DeleteSensitiveOverride(ctx context.Context, o inventory.SensitiveOverride) error {
-	if err := l.check(o.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, o.EndpointKey); err != nil {
 		return err
 	}
 	return l.all.DeleteSensitiveOverride(ctx, o)
@@ -141,13 +145,47 @@ func (l *limited) listed(ids []int32) []int32 {
 }
 
 func (l *limited) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey, edit func(*inventory.Endpoint) (bool, error)) (int, error) {
-	return l.all.EditEndpoints(ctx, l.keys(keys), edit)
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	return l.all.EditEndpoints(ctx, keys, edit)
 }
 
 func (l *limited) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKey) (int, error) {
-	return l.all.DeleteEndpoints(ctx, l.keys(keys))
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	return l.all.DeleteEndpoints(ctx, keys)
 }
 
-func (l *limited) keys(keys []inventory.EndpointKey) []inventory.EndpointKey {
-	return slices.DeleteFunc(slices.Clone(keys), func(k inventory.EndpointKey) bool { return !slices.Contains(l.seen, k.Collection) })
+// keys leaves the visible ones.
+func (l *limited) keys(ctx context.Context, keys []inventory.EndpointKey) ([]inventory.EndpointKey, error) {
+	var seen []inventory.EndpointKey
+	for _, k := range keys {
+		err := l.checkEndpoint(ctx, k)
+		if inventory.NotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, k)
+	}
+	return seen, nil
+}
+
+func (l *limited) Memberships(ctx context.Context, k inventory.EndpointKey) ([]int32, error) {
+	groups, err := l.all.Memberships(ctx, k)
+	groups = l.cut(groups)
+	return groups, err
+}
+
+func (l *limited) Recompute(ctx context.Context, groups []int32) error {
+	return l.all.Recompute(ctx, l.listed(groups))
+}
+
+func (l *limited) Regroup(ctx context.Context, ids []int32) error {
+	return l.all.Regroup(ctx, l.among(ids))
 }

@@ -19,9 +19,11 @@ func (s *store) Changes(ctx context.Context, f inventory.ChangeFilter, skip, lim
 		from += " AND " + cond
 		args = append(args, arg)
 	}
-	if f.Collections != nil {
-		add(`c.collection IN (SELECT value FROM json_each(?))`, jsonList(f.Collections))
+	among, args, err := s.among(ctx, f.Collections, args)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list changes: %w", err)
 	}
+	from += among
 	if f.URL != "" {
 		add(`e.url = ?`, f.URL)
 	}
@@ -66,12 +68,11 @@ func (s *store) Traffic(ctx context.Context, k inventory.EndpointKey) ([]invento
 
 // CollectionTraffic adds up the counts of collections.
 func (s *store) CollectionTraffic(ctx context.Context, collections []int32) ([]inventory.TrafficCount, error) {
-	query, args := `SELECT traffic FROM endpoints WHERE account = ? AND traffic IS NOT NULL`, []any{s.account}
-	if collections != nil {
-		query += ` AND collection IN (SELECT value FROM json_each(?))`
-		args = append(args, jsonList(collections))
+	among, args, err := s.among(ctx, collections, []any{s.account})
+	if err != nil {
+		return nil, fmt.Errorf("sum traffic: %w", err)
 	}
-	rows, err := s.db.r.QueryContext(ctx, query, args...)
+	rows, err := s.db.r.QueryContext(ctx, `SELECT traffic FROM endpoints e WHERE account = ? AND traffic IS NOT NULL`+among, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sum traffic: %w", err)
 	}

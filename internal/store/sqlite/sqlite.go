@@ -38,6 +38,7 @@ type DB struct {
 
 	mu     sync.Mutex
 	seeded map[int32]bool // accounts that have their collection 0
+	groups map[int32]knownGroups
 }
 
 // Open opens the database at path, makes it if it is absent (readable by its owner
@@ -48,7 +49,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := probe(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	db := &DB{now: time.Now, seeded: map[int32]bool{}}
+	db := &DB{now: time.Now, seeded: map[int32]bool{}, groups: map[int32]knownGroups{}}
 	if err := db.open(ctx, path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}

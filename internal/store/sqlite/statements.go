@@ -37,10 +37,12 @@ type statements struct {
 	getIndex, putIndex                     *sql.Stmt
 	addSensitive, delSensitive             *sql.Stmt
 	saveSensitive                          *sql.Stmt
+	version                                *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
-	config                     *sql.Stmt
+	config, isGroup            *sql.Stmt
+	members                    *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
@@ -74,11 +76,16 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.saveSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data)
 			SELECT ?, ?, time, record, source, data FROM samples WHERE id = ? AND seq = ?`},
 		{w, &s.delSensitive, `DELETE FROM sensitive_samples WHERE endpoint = ? AND seq = ?`},
+		{w, &s.version, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
 		{r, &s.hostCollection, selectCollections + ` AND host = ?`},
-		{r, &s.endpoint, `SELECT facts, params, traffic FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
-		{r, &s.endpoints, `SELECT url, method, facts FROM endpoints WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
+		{r, &s.endpoint, `SELECT facts, params, traffic, ` + groupsOf + ` FROM endpoints e WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{r, &s.endpoints, `SELECT collection, url, method, facts, ` + groupsOf + ` FROM endpoints e
+			WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
+		{r, &s.members, `SELECT e.collection, e.url, e.method, e.facts, ` + groupsOf + ` FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint
+			WHERE m.account = ? AND m.grp = ? ORDER BY m.endpoint LIMIT ? OFFSET ?`},
+		{r, &s.isGroup, `SELECT count(*) FROM collections WHERE account = ? AND id = ? AND type = 'API_GROUP'`},
 	} {
 		var err error
 		if *p.into, err = p.db.PrepareContext(ctx, p.query); err != nil {
@@ -100,6 +107,6 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		addDrop: tx.StmtContext(ctx, s.addDrop), countDrops: tx.StmtContext(ctx, s.countDrops), newDrop: tx.StmtContext(ctx, s.newDrop),
 		getIndex: tx.StmtContext(ctx, s.getIndex), putIndex: tx.StmtContext(ctx, s.putIndex),
 		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
-		saveSensitive: tx.StmtContext(ctx, s.saveSensitive),
+		saveSensitive: tx.StmtContext(ctx, s.saveSensitive), version: tx.StmtContext(ctx, s.version),
 	}
 }
