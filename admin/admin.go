@@ -7,15 +7,18 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
 	"harken/admin/auth"
 	"harken/ingest"
+	"harken/internal/job"
 	"harken/inventory"
 )
 
@@ -36,6 +39,8 @@ const maxBody = 1 << 20
 type Config struct {
 	Stores inventory.Stores
 	Users  auth.Store
+	// Jobs is the table of background jobs, which Run runs.
+	Jobs job.Store
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
 	// Records is what records.har reads. With nil it gives the stored samples.
@@ -52,7 +57,8 @@ type Config struct {
 	Readyz  http.Handler // with nil: 200
 	Metrics http.Handler // with nil there is none
 
-	Log     *slog.Logger // nil discards
+	Log        *slog.Logger // nil discards
+	Registerer prometheus.Registerer
 	Now     func() time.Time
 	Version string
 	// Proxy is the address of the built-in recorder that the page tells people to
@@ -111,12 +117,13 @@ type API struct {
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
+	jobs   *job.Runner
 }
 
 // New checks cfg and returns an API. It starts nothing.
 func New(cfg Config) (*API, error) {
-	if cfg.Stores == nil || cfg.Users == nil {
-		return nil, errors.New("admin: Config needs Stores and Users")
+	if cfg.Stores == nil || cfg.Users == nil || cfg.Jobs == nil {
+		return nil, errors.New("admin: Config needs Stores, Users and Jobs")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -142,10 +149,18 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
 		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
 	}
-	return &API{
+	a := &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
-	}, nil
+	}
+	var err error
+	if a.jobs, err = job.New(job.Config{Store: cfg.Jobs, Kinds: a.jobKinds(), Log: cfg.Log, Registerer: cfg.Registerer, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	return a, nil
 }
+
+// Run does the background work of the API until ctx is done. It is called once.
+func (a *API) Run(ctx context.Context) error { return a.jobs.Run(ctx) }

@@ -95,6 +95,10 @@ var routes = []route{
 	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
+	// Jobs, organization.
+	{"fetchJobs", needs(auth.AdminActions, auth.Read), post((*API).fetchJobs)},
+	{"fetchJob", needs(auth.AdminActions, auth.Read), post((*API).fetchJob)},
+
 	// Operation.
 	{"health", needs(auth.Open, auth.None), get((*API).health)},
 }

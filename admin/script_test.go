@@ -41,6 +41,7 @@ type world struct {
 	srv  *httptest.Server
 	sink *sink
 	keys map[string]string // role name to API key
+	stop func()            // the background work
 
 	mu      sync.Mutex
 	reloads int // how often the learner was told of a change
@@ -114,7 +115,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 		return nil, err
 	}
 	cfg := admin.Config{
-		Stores: db, Users: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
+		Stores: db, Users: db, Jobs: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, 0) },
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -126,12 +127,20 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if w.api, err = admin.New(cfg); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- w.api.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		<-done
+	}
 	w.srv = httptest.NewServer(w.api.Handler())
 	return w, nil
 }
 
 func (w *world) close() {
 	w.srv.Close()
+	w.stop()
 	_ = w.db.Close()
 }
 

@@ -206,6 +206,7 @@ func (c *control) openAPI(o *options, sink ingest.Sink) error {
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
 		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
 	}
+	cfg.Jobs, cfg.Registerer = c.store, c.deps.Registry
 	cfg.Learner = reloader{c.learner}
 	if c.forward != nil {
 		cfg.CAPage, cfg.Proxy = c.forward.InstallPage(), wire.Reach(c.forward.Addr)
@@ -269,6 +270,7 @@ func (c *control) run(ctx context.Context) error {
 		begin(&back, "delivery", later, c.delivery.Run)
 	}
 	begin(&front, "control listener", ctx, c.serve)
+	begin(&front, "jobs", ctx, c.api.Run)
 	if c.forward != nil {
 		begin(&front, "proxy", ctx, c.forward.Run)
 	}

@@ -26,6 +26,8 @@ var mayImport = map[string][]string{
 	"admin/ui":                {},
 	"internal/flagenv":        {},
 	"internal/obs":            {},
+	"internal/job":            {},
+	"internal/outbound":       {},
 	"internal/archtest":       {"internal/flagenv"},
 	"ingest":                  {"har"},
 	"ingest/importer":         {"har", "inventory/fault"},
@@ -44,9 +46,10 @@ var mayImport = map[string][]string{
 	"admin": {
 		"admin/auth", "admin/ui", "inventory", "inventory/datatype", "inventory/pathtmpl", "inventory/fault",
 		"ingest", "ingest/importer", "ingest/importer/harfile", "ingest/learn/filter", "inventory/extract", "har", "certs",
+		"internal/job", "internal/outbound",
 	},
-	"internal/store/sqlite":    {"inventory", "admin/auth", "inventory/fault", "inventory/datatype", "har", "ingest"},
-	"internal/store/storetest": {"inventory", "admin/auth", "inventory/fault", "inventory/datatype", "har", "ingest"},
+	"internal/store/sqlite":    {"inventory", "admin/auth", "inventory/fault", "inventory/datatype", "har", "ingest", "internal/job"},
+	"internal/store/storetest": {"inventory", "admin/auth", "inventory/fault", "inventory/datatype", "har", "ingest", "internal/job"},
 	"internal/wire": {
 		"capture", "capture/mitm", "ingest", "ingest/spool", "ingest/kafka", "har", "certs", "internal/flagenv",
 	},

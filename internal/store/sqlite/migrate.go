@@ -13,6 +13,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createInventory,
 		createAuth,
 		createHistory,
+		createJobs,
 		createGroups,
 	}
 }
