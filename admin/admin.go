@@ -59,8 +59,8 @@ type Config struct {
 
 	Log        *slog.Logger // nil discards
 	Registerer prometheus.Registerer
-	Now     func() time.Time
-	Version string
+	Now        func() time.Time
+	Version    string
 	// Proxy is the address of the built-in recorder that the page tells people to
 	// use; empty when there is none.
 	Proxy string

@@ -15,7 +15,9 @@ import (
 // jobKinds is what runs in the background. An endpoint starts a job by
 // a.jobs.Start(ctx, c.Account, kind, args); its function is repeatable.
 func (a *API) jobKinds() map[string]job.Func {
-	return map[string]job.Func{}
+	return map[string]job.Func{
+		jobRegroup: a.runRegroup,
+	}
 }
 
 // Bounds of a page of jobs.

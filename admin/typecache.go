@@ -107,6 +107,19 @@ func (a *API) sensitivity(ctx context.Context, c *auth.Caller, collections []int
 	return s, err
 }
 
+// sensitivityOf is sensitivity for some endpoints, which may be visible although
+// their collections are not.
+func (a *API) sensitivityOf(ctx context.Context, c *auth.Caller, es []inventory.Endpoint) (*sensitivity, error) {
+	ids := []int32{}
+	for i := range es {
+		if !c.Sees(es[i].Collection) {
+			return a.sensitivity(ctx, c, nil)
+		}
+		ids = append(ids, es[i].Collection)
+	}
+	return a.sensitivity(ctx, c, ids)
+}
+
 func (s *sensitivity) of(k inventory.EndpointKey, p *inventory.Param) bool {
 	if marked, ok := s.mark(k, p); ok {
 		return marked

@@ -107,7 +107,7 @@ func (a *API) harTarget(ctx context.Context, c *auth.Caller, in *uploadHARReques
 		return col, fault.New(fault.Invalid, "harString: is larger than %d bytes", a.cfg.MaxHAR)
 	}
 	if !found {
-		return a.addCollection(ctx, c, in.APICollectionName)
+		return a.addCollection(ctx, c, in.APICollectionName, nil)
 	}
 	return col, nil
 }

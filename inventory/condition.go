@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -227,7 +228,7 @@ func (c *Condition) authTest() (test, error) {
 	if len(c.AuthTypes) == 0 {
 		return nil, fault.New(fault.Invalid, "authTypes is required")
 	}
-	custom := slices.Contains(c.AuthTypes, anyCustomAuth)
+	custom := slices.ContainsFunc(c.AuthTypes, func(t string) bool { return strings.EqualFold(t, anyCustomAuth) })
 	chosen := func(name string) bool {
 		return custom && !builtInAuth(name) || slices.ContainsFunc(c.AuthTypes, func(t string) bool { return strings.EqualFold(t, name) })
 	}
@@ -275,4 +276,28 @@ func Replace(conditions []Condition, gone func(EndpointKey) bool, by *EndpointKe
 		}
 	}
 	return out, changed
+}
+
+// SameButLists says whether b selects no more than a and what b lists: apart from
+// the endpoints in lists, and new lists of Or, they are the same.
+func SameButLists(a, b []Condition) bool {
+	isOrList := func(c Condition) bool { return c.Type == ByList && c.Operator == Or }
+	if slices.ContainsFunc(a, isOrList) && !slices.ContainsFunc(b, isOrList) {
+		return false // what holds And of it only is selected then
+	}
+	return slices.EqualFunc(rules(a), rules(b), func(x, y Condition) bool { return reflect.DeepEqual(x, y) })
+}
+
+// rules are conditions without lists, except that a list that all members are in is
+// one.
+func rules(conditions []Condition) []Condition {
+	var out []Condition
+	for i := range conditions {
+		c := conditions[i]
+		c.APIs = nil
+		if c.Type != ByList || c.Operator == And {
+			out = append(out, c)
+		}
+	}
+	return out
 }

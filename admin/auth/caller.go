@@ -42,6 +42,15 @@ func (c *Caller) Sees(collection int32) bool {
 	return !c.Restricted() || slices.Contains(c.Grant.Collections, collection)
 }
 
+// Give lets a caller who sees some collections only see one more: in what they may
+// do, which is not stored by it, and in the store for the rest of the request.
+func (c *Caller) Give(collection int32) {
+	c.Grant.Collections = append(c.Grant.Collections, collection)
+	if l, ok := c.Store.(*limited); ok {
+		l.seen = append(slices.Clone(l.seen), collection)
+	}
+}
+
 // NewCaller returns the caller that a user is in an account, with the view of
 // the stores that goes with it. A user who does not belong to the account is
 // fault.Denied.

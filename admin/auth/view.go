@@ -67,8 +67,11 @@ func (l *limited) Collection(ctx context.Context, id int32) (inventory.Collectio
 }
 
 // AddCollection is open to a limited caller: whoever makes a collection is given
-// it afterwards.
+// it afterwards. A group that they make finds what they see and nothing else.
 func (l *limited) AddCollection(ctx context.Context, c inventory.Collection) (inventory.Collection, error) {
+	if c.Type == inventory.TypeGroup {
+		c.Within = l.among(nil)
+	}
 	return l.all.AddCollection(ctx, c)
 }
 

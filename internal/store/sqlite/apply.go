@@ -77,7 +77,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 type applier struct {
 	statements
 	account       int32
-	groups        *grouper // nil if there are none
+	groups        *grouper                        // nil if there are none
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
 	reshaped      func(account int32, k inventory.EndpointKey) bool
