@@ -106,7 +106,8 @@ type CollectionStore interface {
 	Collection(ctx context.Context, id int32) (Collection, error)
 	// AddCollection stores c under c.ID, or the next free id above it, and
 	// returns what was stored. A display name that exists in any letter case is
-	// fault.Conflict.
+	// fault.Conflict, more than MaxGroups groups fault.Invalid. Who is in a new group
+	// is left to GroupStore.Regroup.
 	AddCollection(ctx context.Context, c Collection) (Collection, error)
 	// HostCollection returns the collection of a host, made at now (Unix seconds)
 	// if there is none: its id is HashID(host), or the first free one of ProbeID,

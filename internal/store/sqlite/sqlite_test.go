@@ -145,12 +145,12 @@ func TestOldFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"config", "definitions", "templates", "changes", "drops", "sensitive_index", "sensitive_samples", "sensitive_params"} {
+	for _, table := range []string{"config", "definitions", "templates", "changes", "drops", "sensitive_index", "sensitive_samples", "sensitive_params", "jobs", "members", "regroup"} {
 		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {
+	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; DROP INDEX collections_groups; ALTER TABLE collections DROP COLUMN conditions; PRAGMA user_version = 2"); err != nil {
 		t.Fatal(err)
 	}
 	if err := raw.Close(); err != nil {
