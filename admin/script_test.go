@@ -174,6 +174,9 @@ func (w *world) people(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := add("grouped", auth.Grant{Role: "MEMBER", Collections: []int32{9}}, auth.ExternalAPI); err != nil {
+		return err
+	}
 	w.keys["stranger"] = "no-such-key"
 	return nil
 }
