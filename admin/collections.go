@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"regexp"
+	"slices"
 
 	"harken/admin/auth"
 	"harken/inventory"
@@ -134,7 +135,18 @@ func (a *API) getCollection(ctx context.Context, c *auth.Caller, in oneCollectio
 	if isNotFound(err) {
 		return []collection{}, nil
 	}
-	return []collection{toCollection(&col)}, err
+	if err != nil {
+		return []collection{}, err
+	}
+	out := toCollection(&col)
+	if col.HostName == "" && col.Type == "" {
+		err = c.Store.Keys(ctx, col.ID, func(k inventory.EndpointKey) error {
+			out.URLs = append(out.URLs, k.URL+" "+k.Method)
+			return nil
+		})
+		slices.Sort(out.URLs)
+	}
+	return []collection{out}, err
 }
 
 // basicCollection is a Collection object without what is long or private.

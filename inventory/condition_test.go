@@ -167,7 +167,9 @@ func TestSameButLists(t *testing.T) {
 }
 
 func TestReplace(t *testing.T) {
-	k := func(u string) inventory.EndpointKey { return inventory.EndpointKey{Collection: 1, URL: u, Method: "GET"} }
+	k := func(u string) inventory.EndpointKey {
+		return inventory.EndpointKey{Collection: 1, URL: u, Method: "GET"}
+	}
 	was := []inventory.Condition{{Type: inventory.ByList, APIs: []inventory.EndpointKey{k("/1"), k("/2"), k("/x")}}}
 	by := k("/INTEGER")
 	got, changed := inventory.Replace(was, func(o inventory.EndpointKey) bool { return o.URL < "/9" }, &by)

@@ -17,6 +17,7 @@ type FullStore interface {
 	CollectionEditor
 	EndpointEditor
 	GroupStore
+	FileStore
 }
 
 // A TemplateState is what path templates of a collection are made from, beside its
@@ -74,7 +75,7 @@ type CollectionEditor interface {
 	// group itself goes without the endpoints that are in it. It may be repeated
 	// after an error.
 	DeleteCollections(ctx context.Context, ids []int32) (endpoints int, err error)
-	// DropSamples empties samples, sensitive samples and values of parameters of
+	// DropSamples empties samples, sensitive samples, files and values of parameters of
 	// collections, then sets SampleCollectionsDropped of each. It may be repeated
 	// after an error.
 	DropSamples(ctx context.Context, ids []int32) error
@@ -95,7 +96,7 @@ type EndpointEditor interface {
 // Maintenance is the upkeep of a store.
 type Maintenance interface {
 	// Compact removes, for every account, what its settings keep no longer at now
-	// (Unix seconds): old samples, changes. It works in short transactions and may
+	// (Unix seconds): old samples, changes, files. It works in short transactions and may
 	// be broken off at any time.
 	Compact(ctx context.Context, now int64) error
 	// Regroup is GroupStore.Regroup of all groups and collections of all accounts.

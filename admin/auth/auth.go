@@ -11,6 +11,7 @@ type Store interface {
 	UserStore
 	KeyStore
 	SessionStore
+	PluginStore
 }
 
 // A UserStore keeps organizations, accounts, users and what they may do. What
@@ -50,6 +51,15 @@ type KeyStore interface {
 	// AddKey stores a key under k.ID or the next free id above it, and returns
 	// what was stored.
 	AddKey(ctx context.Context, k APIKey) (APIKey, error)
+}
+
+// A PluginStore keeps when the plugin of a user, as that for Burp, last sent data.
+type PluginStore interface {
+	// StampData stores a time (Unix seconds); an earlier one than is stored changes
+	// nothing.
+	StampData(ctx context.Context, account, user int32, at int64) error
+	// LastData returns it; 0 if there was none.
+	LastData(ctx context.Context, account, user int32) (int64, error)
 }
 
 // A SessionStore keeps login sessions by the hash of their id. It is safe for

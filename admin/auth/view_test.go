@@ -79,6 +79,14 @@ func (s *spy) Keys(_ context.Context, id int32, yield func(inventory.EndpointKey
 	return yield(inventory.EndpointKey{Collection: 2, URL: "/shared"})
 }
 
+func (s *spy) File(context.Context, string) (inventory.StoredFile, error) {
+	return inventory.StoredFile{Collection: 2}, nil
+}
+
+func (s *spy) Files(context.Context) ([]inventory.StoredFile, error) {
+	return []inventory.StoredFile{{Collection: 1}, {Collection: 2}}, nil
+}
+
 func (s *spy) Recompute(_ context.Context, ids []int32) error {
 	s.asked = append(s.asked, ids...)
 	return nil
@@ -141,6 +149,9 @@ func TestLimitedLists(t *testing.T) {
 	if keys[1].Collection != 2 {
 		t.Error("the caller's list of keys was changed")
 	}
+	if files, err := l.Files(ctx); err != nil || len(files) != 1 || files[0].Collection != 1 {
+		t.Errorf("Files = %v, %v", files, err)
+	}
 	drops, err := l.Drops(ctx)
 	if err != nil || len(drops) != 1 || drops[0].Host != "one" {
 		t.Errorf("Drops = %v, %v", drops, err)
@@ -166,6 +177,8 @@ func TestLimitedHides(t *testing.T) {
 		"Endpoint":         {fault.NotFound, func() error { _, err := l.Endpoint(ctx, k); return err }},
 		"Endpoints":        {fault.NotFound, func() error { _, err := l.Endpoints(ctx, 2, 0, 1); return err }},
 		"Samples":          {fault.NotFound, func() error { _, err := l.Samples(ctx, k); return err }},
+		"PutFile":          {fault.NotFound, func() error { _, err := l.PutFile(ctx, inventory.StoredFile{Collection: 2}); return err }},
+		"File":             {fault.NotFound, func() error { _, err := l.File(ctx, "x"); return err }},
 		"Traffic":          {fault.NotFound, func() error { _, err := l.Traffic(ctx, k); return err }},
 		"SensitiveSamples": {fault.NotFound, func() error { _, err := l.SensitiveSamples(ctx, k); return err }},
 		"PutSensitiveOverride": {fault.NotFound, func() error {

@@ -191,6 +191,26 @@ func (l *limited) Memberships(ctx context.Context, k inventory.EndpointKey) ([]i
 	return groups, err
 }
 
+func (l *limited) PutFile(ctx context.Context, f inventory.StoredFile) (string, error) {
+	if err := l.check(f.Collection); err != nil {
+		return "", err
+	}
+	return l.all.PutFile(ctx, f)
+}
+
+func (l *limited) Files(ctx context.Context) ([]inventory.StoredFile, error) {
+	all, err := l.all.Files(ctx)
+	return slices.DeleteFunc(all, func(f inventory.StoredFile) bool { return !slices.Contains(l.seen, f.Collection) }), err
+}
+
+func (l *limited) File(ctx context.Context, id string) (inventory.StoredFile, error) {
+	f, err := l.all.File(ctx, id)
+	if err != nil || slices.Contains(l.seen, f.Collection) {
+		return f, err
+	}
+	return inventory.StoredFile{}, fault.New(fault.NotFound, "there is no file %q", id)
+}
+
 func (l *limited) Recompute(ctx context.Context, groups []int32) error {
 	return l.all.Recompute(ctx, l.listed(groups))
 }

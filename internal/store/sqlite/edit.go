@@ -154,6 +154,7 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 			`DELETE FROM templates WHERE account = ? AND collection = ?`,
 			`DELETE FROM sensitive_params WHERE account = ? AND collection = ?`,
 			`DELETE FROM regroup WHERE account = ? AND id = ?`,
+			`DELETE FROM files WHERE account = ? AND collection = ?`,
 			`DELETE FROM members WHERE account = ? AND grp = ?`,
 			`DELETE FROM collections WHERE account = ? AND id = ? AND id <> 0`,
 		} {
@@ -226,6 +227,9 @@ func (s *store) dropSome(ctx context.Context, id int32, above int64) (next int64
 		}
 		if next >= 0 {
 			return nil
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM files WHERE account = ? AND collection = ?`, s.account, id); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE collections SET samples_dropped = 1 WHERE account = ? AND id = ?`, s.account, id); err != nil {
 			return err

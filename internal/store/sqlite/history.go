@@ -126,6 +126,9 @@ func (db *DB) Compact(ctx context.Context, now int64) error {
 		if err != nil {
 			return fmt.Errorf("compact: %w", err)
 		}
+		if err := s.compactFiles(ctx, now); err != nil {
+			return fmt.Errorf("compact files: %w", err)
+		}
 		if err := s.compactChanges(ctx, settings.ChangesFrom(time.Unix(now, 0))); err != nil {
 			return fmt.Errorf("compact changes: %w", err)
 		}
@@ -153,6 +156,17 @@ func (db *DB) accounts(ctx context.Context) ([]int32, error) {
 		ids = append(ids, id)
 	}
 	return ids, rows.Err()
+}
+
+func (s *store) compactFiles(ctx context.Context, now int64) error {
+	old, err := s.ids(ctx, `SELECT seq FROM files WHERE account = ? AND uploaded < ? LIMIT ?`, s.account, filesFrom(now), compactChunk)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM files WHERE seq IN (SELECT value FROM json_each(?))`, jsonList(old))
+		return err
+	})
 }
 
 func (s *store) compactChanges(ctx context.Context, from int64) error {

@@ -15,6 +15,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createHistory,
 		createJobs,
 		createGroups,
+		createFiles,
 	}
 }
 

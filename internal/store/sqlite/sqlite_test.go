@@ -145,7 +145,7 @@ func TestOldFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"config", "definitions", "templates", "changes", "drops", "sensitive_index", "sensitive_samples", "sensitive_params", "jobs", "members", "regroup"} {
+	for _, table := range []string{"config", "definitions", "templates", "changes", "drops", "sensitive_index", "sensitive_samples", "sensitive_params", "jobs", "members", "regroup", "files", "auth_plugins"} {
 		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
 			t.Fatal(err)
 		}

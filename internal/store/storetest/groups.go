@@ -23,6 +23,7 @@ func groupTests() []test {
 		{"groupReads", check.groupReads},
 		{"groupChunks", check.groupChunks},
 		{"groupLimits", check.groupLimits},
+		{"files", check.files},
 	}
 }
 
