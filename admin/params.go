@@ -22,8 +22,8 @@ type endpointRequest struct {
 // found by its own collection too, which may be hidden: it is active then.
 func (in *endpointRequest) find(ctx context.Context, c *auth.Caller, collection findCollectionFunc) ([]inventory.Endpoint, error) {
 	col, err := collection(ctx, c, "apiCollectionId", in.APICollectionID.N)
-	if isNotFound(err) && in.APICollectionID.N == int64(int32(in.APICollectionID.N)) { //nolint:gosec // tells what fits
-		if found, ferr := newFinder(c).find(ctx, int32(in.APICollectionID.N), in.URL, in.Method); !isNotFound(ferr) {
+	if id := in.APICollectionID.N; isNotFound(err) && math.MinInt32 <= id && id <= math.MaxInt32 {
+		if found, ferr := newFinder(c).find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
 			return found, ferr
 		}
 	}

@@ -99,8 +99,10 @@ func TestSelector(t *testing.T) {
 		cond   inventory.Condition
 		want   bool
 	}{
-		{[]int32{5}, is(method("GET")), true}, {[]int32{6}, is(method("GET")), false},
-		{[]int32{}, is(method("GET")), false}, {[]int32{}, or(list(key)), true},
+		{[]int32{5}, is(method("GET")), true},
+		{[]int32{6}, is(method("GET")), false},
+		{[]int32{}, is(method("GET")), false},
+		{[]int32{}, or(list(key)), true},
 	} {
 		s, err := inventory.NewSelector([]inventory.Condition{c.cond}, c.within)
 		if err != nil || s.Selects(e, host) != c.want {

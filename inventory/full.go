@@ -10,9 +10,7 @@ type FullStore interface {
 	SettingsStore
 	DefinitionStore
 	TemplateStore
-	ChangeStore
-	TrafficStore
-	DroppedStore
+	HistoryStore
 	SensitiveStore
 	CollectionEditor
 	EndpointEditor

@@ -49,6 +49,13 @@ type ChangeFilter struct {
 	From, To    int64 // Unix seconds; To is not included
 }
 
+// A HistoryStore keeps what happened when, and what was dropped.
+type HistoryStore interface {
+	ChangeStore
+	TrafficStore
+	DroppedStore
+}
+
 // A ChangeStore keeps changes. They are written by Apply and Absorb, and removed
 // by Compact when they are too old.
 type ChangeStore interface {

@@ -116,7 +116,7 @@ func (s *store) WithTypes(ctx context.Context, collections []int32, types []stri
 	if err != nil {
 		return fmt.Errorf("look for types: %w", err)
 	}
-	query += among
+	query += among //nolint:gosec // one of two constants
 	rows, err := s.db.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("look for types: %w", err)

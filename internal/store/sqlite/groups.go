@@ -129,6 +129,7 @@ type grouper struct {
 	groups []group
 	cols   map[int32]*inventory.Collection
 	counts map[int32]int // members gained
+	add    *sql.Stmt
 }
 
 func (s *store) newGrouper(tx *sql.Tx, groups []group) *grouper {
@@ -242,18 +243,21 @@ func (g *grouper) groupsOf(ctx context.Context, endpoint int64) ([]int32, error)
 
 // move lets an endpoint in or out.
 func (g *grouper) move(ctx context.Context, group int32, endpoint int64, was, is bool) error {
-	query := `INSERT INTO members (account, grp, endpoint) VALUES (?, ?, ?)`
 	switch {
 	case was == is:
 		return nil
 	case is:
 		g.counts[group]++
+		if g.add == nil {
+			g.add = g.tx.StmtContext(ctx, g.s.db.stmts.addMember)
+		}
+		_, err := g.add.ExecContext(ctx, g.s.account, group, endpoint)
+		return err
 	default:
 		g.counts[group]--
-		query = `DELETE FROM members WHERE account = ? AND grp = ? AND endpoint = ?`
+		_, err := g.tx.ExecContext(ctx, `DELETE FROM members WHERE account = ? AND grp = ? AND endpoint = ?`, g.s.account, group, endpoint)
+		return err
 	}
-	_, err := g.tx.ExecContext(ctx, query, g.s.account, group, endpoint)
-	return err
 }
 
 // leave takes an endpoint out of all groups.

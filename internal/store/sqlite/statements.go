@@ -37,7 +37,7 @@ type statements struct {
 	getIndex, putIndex                     *sql.Stmt
 	addSensitive, delSensitive             *sql.Stmt
 	saveSensitive                          *sql.Stmt
-	version                                *sql.Stmt
+	version, addMember                     *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
@@ -76,6 +76,7 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.saveSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data)
 			SELECT ?, ?, time, record, source, data FROM samples WHERE id = ? AND seq = ?`},
 		{w, &s.delSensitive, `DELETE FROM sensitive_samples WHERE endpoint = ? AND seq = ?`},
+		{w, &s.addMember, `INSERT INTO members (account, grp, endpoint) VALUES (?, ?, ?)`},
 		{w, &s.version, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
