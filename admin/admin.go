@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,11 @@ const (
 	DefaultMaxRecord   = 2 * 799_920
 	DefaultSessionIdle = 30 * time.Minute
 	DefaultLimitLogin  = 10 // tries per hour and address
+	DefaultLimitReset  = 10 // tries per hour and address
+
+	DefaultAccessTokenLifetime  = 2 * time.Hour
+	DefaultRefreshTokenLifetime = 182 * 24 * time.Hour
+	DefaultResetTokenLifetime   = 2 * time.Hour
 )
 
 // maxBody bounds the bodies of all endpoints that take no uploads.
@@ -40,7 +46,10 @@ type Config struct {
 	Stores inventory.Stores
 	Users  auth.Store
 	// Jobs is the table of background jobs, which Run runs.
-	Jobs job.Store
+	Jobs   job.Store
+	Tokens *auth.Signer // of access and refresh tokens
+	// Mailer takes what is sent to people. With nil nobody is sent anything.
+	Mailer Mailer
 	// Sink takes what is imported. With nil, imports are refused.
 	Sink ingest.Sink
 	// Records is what records.har reads. With nil it gives the stored samples.
@@ -51,6 +60,8 @@ type Config struct {
 	// Learner is told what people change, so that it follows at once. With nil it
 	// finds out when it next looks.
 	Learner Learner
+
+	Invites Invites
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -70,6 +81,17 @@ type Config struct {
 	MaxRecord   int   // bytes of one imported record; a larger one loses its bodies
 	SessionIdle time.Duration
 	LimitLogin  int // negative: no limit
+	LimitReset  int // of asking for and setting new passwords; negative: no limit
+
+	AccessTokenLifetime  time.Duration
+	RefreshTokenLifetime time.Duration
+	ResetTokenLifetime   time.Duration // also how long until there may be another one
+
+	// OpenSignup lets everybody sign up, with an organization of their own.
+	OpenSignup bool
+	// PublicURL is the address of this site in links, such as
+	// https://harken.example.com; empty: that of the request.
+	PublicURL string
 
 	// StrictKeyBlocklist refuses API keys where the reference refuses them.
 	StrictKeyBlocklist bool
@@ -112,6 +134,9 @@ type API struct {
 	log      *slog.Logger
 	hasher   *auth.Hasher
 	logins   *limiter
+	resets   *limiter
+	invites  *limiter
+	guesses  *backoff
 	compiled typeCache
 	// memory bounds the bytes of uploads that are held at once; an upload that
 	// does not fit is told to come back.
@@ -122,37 +147,19 @@ type API struct {
 
 // New checks cfg and returns an API. It starts nothing.
 func New(cfg Config) (*API, error) {
-	if cfg.Stores == nil || cfg.Users == nil || cfg.Jobs == nil {
-		return nil, errors.New("admin: Config needs Stores, Users and Jobs")
+	if cfg.Stores == nil || cfg.Users == nil || cfg.Jobs == nil || cfg.Tokens == nil {
+		return nil, errors.New("admin: Config needs Stores, Users, Jobs and Tokens")
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.MaxUpload == 0 {
-		cfg.MaxUpload = DefaultMaxUpload
-	}
-	if cfg.MaxHAR == 0 {
-		cfg.MaxHAR = DefaultMaxHAR
-	}
-	if cfg.MaxRecord == 0 {
-		cfg.MaxRecord = DefaultMaxRecord
-	}
-	if cfg.SessionIdle == 0 {
-		cfg.SessionIdle = DefaultSessionIdle
-	}
-	if cfg.LimitLogin == 0 {
-		cfg.LimitLogin = DefaultLimitLogin
-	}
-	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
-		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
+	if err := cfg.defaults(); err != nil {
+		return nil, err
 	}
 	a := &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
+		resets:   newLimiter(cfg.LimitReset, time.Hour, cfg.Now),
+		invites:  newLimiter(cfg.Invites.Limit, time.Hour, cfg.Now),
+		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}
 	var err error
@@ -160,6 +167,32 @@ func New(cfg Config) (*API, error) {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return a, nil
+}
+
+// defaults sets what is zero, and checks the rest.
+func (cfg *Config) defaults() error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, DefaultMaxUpload)
+	cfg.MaxHAR = cmp.Or(cfg.MaxHAR, DefaultMaxHAR)
+	cfg.MaxRecord = cmp.Or(cfg.MaxRecord, DefaultMaxRecord)
+	cfg.LimitLogin = cmp.Or(cfg.LimitLogin, DefaultLimitLogin)
+	cfg.LimitReset = cmp.Or(cfg.LimitReset, DefaultLimitReset)
+	cfg.SessionIdle = cmp.Or(cfg.SessionIdle, DefaultSessionIdle)
+	cfg.AccessTokenLifetime = cmp.Or(cfg.AccessTokenLifetime, DefaultAccessTokenLifetime)
+	cfg.RefreshTokenLifetime = cmp.Or(cfg.RefreshTokenLifetime, DefaultRefreshTokenLifetime)
+	cfg.ResetTokenLifetime = cmp.Or(cfg.ResetTokenLifetime, DefaultResetTokenLifetime)
+	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 {
+		return errors.New("admin: a limit of Config is negative")
+	}
+	if min(cfg.SessionIdle, cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.ResetTokenLifetime) < time.Second {
+		return errors.New("admin: a lifetime of Config is under a second")
+	}
+	return cfg.Invites.defaults()
 }
 
 // Run does the background work of the API until ctx is done. It is called once.

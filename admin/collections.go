@@ -80,7 +80,7 @@ func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCol
 	}, nil
 }
 
-// addCollection makes a collection with a name, and lets its maker see it. kind
+// addCollection makes a collection with a name, which its maker sees. kind
 // says what else it is; nil is nothing.
 func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string, kind func(*inventory.Collection)) (inventory.Collection, error) {
 	col, err := inventory.NewCollection(name)
@@ -92,11 +92,7 @@ func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string, ki
 	}
 	col.StartTS = a.cfg.Now().Unix()
 	col.ID = int32(col.StartTS) //nolint:gosec // ids are seconds until 2038, as published
-	if col, err = c.Store.AddCollection(ctx, col); err != nil || !c.Restricted() {
-		return col, err
-	}
-	c.Give(col.ID)
-	return col, a.cfg.Users.PutGrant(ctx, c.Grant)
+	return c.Store.AddCollection(ctx, col)
 }
 
 type getAllCollectionsRequest struct {

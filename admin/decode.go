@@ -123,6 +123,9 @@ func (v *Ints) UnmarshalJSON(b []byte) error {
 }
 
 func (v *Ints) setText(s string) error {
+	if *v = nil; strings.TrimSpace(s) == "" {
+		return nil // absent: an empty list may mean "all"
+	}
 	*v = Ints{}
 	for part := range strings.SplitSeq(s, ",") {
 		var n Int

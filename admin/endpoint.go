@@ -18,7 +18,8 @@ import (
 type endpoint struct {
 	verb    string
 	uploads bool // takes bodies up to Config.MaxUpload
-	limited bool // counts tries by client address
+	// limiter counts tries by client address; nil does not.
+	limiter func(*API) *limiter
 	in, out reflect.Type
 	serve   func(a *API, c *call) error
 }
@@ -97,9 +98,10 @@ func upload(e endpoint) endpoint {
 	return e
 }
 
-// limited counts the calls of an endpoint by client address.
-func limited(e endpoint) endpoint {
-	e.limited = true
+// limited counts the calls of an endpoint by client address, together with those
+// of the others that name the same limiter.
+func limited(by func(*API) *limiter, e endpoint) endpoint {
+	e.limiter = by
 	return e
 }
 
@@ -132,8 +134,8 @@ func (a *API) admit(c *call) error {
 		}
 		c.caller = caller
 	}
-	if c.route.limited {
-		return a.logins.try(a.clientAddr(c.r))
+	if c.route.limiter != nil {
+		return c.route.limiter(a).try(a.clientAddr(c.r))
 	}
 	return nil
 }
@@ -147,16 +149,7 @@ func (a *API) commonHeaders(c *call) {
 	a.allowOrigin(c.w, c.r)
 }
 
-// cookied is a reply that also sets cookies.
-type cookied interface{ cookies() []*http.Cookie }
-
 func (a *API) reply(c *call, out any) {
-	if o, ok := out.(cookied); ok {
-		for _, k := range o.cookies() {
-			k.Secure = a.secure(c.r)
-			http.SetCookie(c.w, k)
-		}
-	}
 	a.write(c.r.Context(), c, http.StatusOK, out)
 }
 

@@ -109,11 +109,12 @@ func TestGroupRecordsWithoutLog(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.Records = nil })
 	w.want(t, 200, "member", http.MethodPost, "/api/updateCustomCollection",
 		strings.NewReader(`{"apiCollectionId":9,"conditions":[{"type":"REGEX","data":{"regex":"INTEGER"}}]}`))
+	w.want(t, 200, "admin", http.MethodPost, "/api/updateUserCollections", strings.NewReader(`{"userCollectionMap":{"1700000005":[9]}}`))
 	for path, want := range map[string]int{
 		"?collection=9": 1, "?collection=9&endpoint=GET+/users/1": 1, "?collection=7": 0, "": 1, "?collection=-1628073687": 1,
 	} {
-		for _, who := range []string{"admin", "grouped"} {
-			if who == "grouped" && strings.Contains(path, "=7") || who == "grouped" && strings.Contains(path, "=-1") {
+		for _, who := range []string{"admin", "limited"} {
+			if who == "limited" && strings.Contains(path, "=7") || who == "limited" && strings.Contains(path, "=-1") {
 				continue
 			}
 			if b := w.want(t, 200, who, http.MethodGet, "/api/records.har"+path, nil); strings.Count(b, "users/42") != want {

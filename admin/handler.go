@@ -147,6 +147,6 @@ func (a *API) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	w.Header().Set("Access-Control-Allow-Origin", origin)
-	w.Header().Set("Access-Control-Expose-Headers", "access-token, Retry-After")
+	w.Header().Set("Access-Control-Expose-Headers", "access-token, account, Retry-After")
 	return true
 }

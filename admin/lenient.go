@@ -70,6 +70,9 @@ func (v *Strings) UnmarshalJSON(b []byte) error {
 }
 
 func (v *Strings) setText(s string) error {
+	if *v = nil; strings.TrimSpace(s) == "" {
+		return nil // absent, as in Ints
+	}
 	*v = Strings{}
 	for part := range strings.SplitSeq(s, ",") {
 		if part = strings.TrimSpace(part); part != "" {

@@ -30,6 +30,12 @@ type tries struct {
 	n     int
 }
 
+// The limiters of the published API.
+func byLogins(a *API) *limiter { return a.logins }
+func byResets(a *API) *limiter { return a.resets }
+
+func byInvites(a *API) *limiter { return a.invites }
+
 func newLimiter(n int, window time.Duration, now func() time.Time) *limiter {
 	return &limiter{tries: n, window: window, now: now, addrs: map[netip.Addr]*tries{}}
 }

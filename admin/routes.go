@@ -101,13 +101,42 @@ var routes = []route{
 	{"ingestData", needs(auth.APICollections, auth.ReadWrite), upload(post((*API).ingestData))},
 
 	// Accounts, users.
-	{"/auth/login", needs(auth.Open, auth.None), limited(post((*API).login))},
-	{"logout", needs(auth.SignedIn, auth.None), post((*API).logout)},
+	{"/auth/login", needs(auth.Open, auth.None), limited(byLogins, withCall((*API).login))},
+	{"/dashboard/accessToken", needs(auth.Open, auth.None), withCall((*API).refreshAccess)},
+	{"/signup-email", needs(auth.Open, auth.None), withCall((*API).signup)},
+	{"/auth/sendPasswordResetLink", needs(auth.Open, auth.None), limited(byResets, withCall((*API).sendPasswordResetLink))},
+	{"/auth/resetPassword", needs(auth.Open, auth.None), limited(byResets, post((*API).resetPassword))},
+	{"resetUserPassword", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).resetUserPassword)},
+	{"logout", needs(auth.SignedIn, auth.None), withCall((*API).logout)},
+	{"createNewAccount", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).createNewAccount)},
+	{"goToAccount", needs(auth.UserActions, auth.ReadWrite), withCall((*API).goToAccount)},
+	{"updateUsernameAndOrganization", needs(auth.UserActions, auth.ReadWrite), post((*API).rename)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
 
 	// Jobs, organization.
 	{"fetchJobs", needs(auth.AdminActions, auth.Read), post((*API).fetchJobs)},
 	{"fetchJob", needs(auth.AdminActions, auth.Read), post((*API).fetchJob)},
+	// Team.
+	{"inviteUsers", needs(auth.InviteMembers, auth.ReadWrite), limited(byInvites, withCall((*API).inviteUsers))},
+	{"removeInvitation", needs(auth.InviteMembers, auth.ReadWrite), post((*API).removeInvitation)},
+	{"getTeamData", needs(auth.InviteMembers, auth.Read), post((*API).getTeamData)},
+	{"removeUser", needs(auth.AdminActions, auth.ReadWrite), post((*API).removeUser)},
+	{"makeAdmin", needs(auth.AdminActions, auth.ReadWrite), post((*API).makeAdmin)},
+	{"updateUserScopeRoleMapping", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateScopes)},
+	{"getAllUsersCollections", needs(auth.AdminActions, auth.Read), post((*API).getUsersCollections)},
+	{"updateUserCollections", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateUserCollections)},
+
+	// Roles.
+	{"getRoleHierarchy", needs(auth.UserActions, auth.Read), post((*API).getRoleHierarchy)},
+	{"getCustomRoles", needs(auth.UserActions, auth.Read), post((*API).getCustomRoles)},
+	{"createCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).createCustomRole)},
+	{"updateCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateCustomRole)},
+	{"deleteCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).deleteCustomRole)},
+
+	// API tokens.
+	{"addApiToken", needs(auth.APITokens, auth.ReadWrite), post((*API).addAPIToken)},
+	{"deleteApiToken", needs(auth.APITokens, auth.ReadWrite), post((*API).deleteAPIToken)},
+	{"fetchApiTokens", needs(auth.APITokens, auth.Read), post((*API).fetchAPITokens)},
 
 	// Operation.
 	{"health", needs(auth.Open, auth.None), get((*API).health)},

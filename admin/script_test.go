@@ -9,11 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +42,8 @@ type world struct {
 	sink *sink
 	keys map[string]string // role name to API key
 	stop func()            // the background work
+	mail *admin.Outbox
+	late atomic.Int64 // nanoseconds that have passed since now
 
 	mu      sync.Mutex
 	reloads int // how often the learner was told of a change
@@ -102,7 +104,7 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err != nil {
 		return nil, err
 	}
-	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{Dir: filepath.Join(dir, "outbox")}}
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{
 		Email: "admin@example.com", Password: password, APIKey: w.keys["admin"], Now: now,
 	}); err != nil {
@@ -116,7 +118,9 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	}
 	cfg := admin.Config{
 		Stores: db, Users: db, Jobs: db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
-		Now:     func() time.Time { return time.Unix(now, 0) },
+		Now:     func() time.Time { return time.Unix(now, w.late.Load()) },
+		Tokens:  signer(),
+		Mailer:  w.mail,
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 		CAPage:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the CA\n") }),
@@ -173,9 +177,6 @@ func (w *world) people(ctx context.Context) error {
 		if err := add(strings.ToLower(string(u)), auth.Grant{Role: "MEMBER"}, u); err != nil {
 			return err
 		}
-	}
-	if err := add("grouped", auth.Grant{Role: "MEMBER", Collections: []int32{9}}, auth.ExternalAPI); err != nil {
-		return err
 	}
 	w.keys["stranger"] = "no-such-key"
 	return nil
@@ -277,7 +278,8 @@ func TestAPI(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads,
+			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads, "mails": cmdMails,
+			"pass": cmdPass, "mail": cmdMail, "invite": cmdInvite, "take": cmdTake, "claims": cmdClaims,
 		},
 	})
 }
@@ -290,7 +292,7 @@ func cmdAPI(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	body := ""
 	if len(args) == 3 {
-		body = ts.ReadFile(args[2])
+		body = strings.ReplaceAll(ts.ReadFile(args[2]), "${TAKEN}", ts.Getenv("TAKEN"))
 	}
 	name := args[1]
 	if name[0] != '/' {
@@ -324,8 +326,10 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	switch key, ok := w.keys[who]; {
 	case ok:
 		req.Header.Set("X-API-KEY", key)
-	case who == "cookie": // of the last login in this script
-		req.Header.Set("Cookie", strings.TrimSpace(ts.ReadFile("cookie")))
+	case who == "cookie" || who == "refresh": // of the last login in this script
+		req.Header.Set("Cookie", strings.TrimSpace(ts.ReadFile(who)))
+	case who == "token":
+		req.Header.Set("access-token", ts.ReadFile("token"))
 	case who != "nobody":
 		ts.Fatalf("no caller %s", who)
 	}
@@ -338,8 +342,9 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	ts.Check(err)
-	for _, c := range res.Cookies() {
-		ts.Check(os.WriteFile(ts.MkAbs("cookie"), []byte(c.Name+"="+c.Value), 0o600))
+	keepCredentials(ts, res)
+	if m := apiKeys.FindSubmatch(b); m != nil { // of addApiToken: the caller "new" from now on
+		w.keys["new"] = string(m[1])
 	}
 	_, _ = fmt.Fprintf(ts.Stderr(), "%d\n", res.StatusCode)
 	_ = res.Header.Write(ts.Stderr())
@@ -362,12 +367,17 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 var (
 	uuids   = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	startTS = regexp.MustCompile(`"startTs": (\d+)`)
+	apiKeys = regexp.MustCompile(`"key":\s*"(\w{40})"`)
+	codes   = regexp.MustCompile(`Code=\w{40}\b`)
+	ports   = regexp.MustCompile(`127\.0\.0\.1:\d+/signup`)
 )
 
 // scrub replaces what differs from run to run: random ids, and the time at which
 // the store made the default collection.
 func scrub(b []byte) []byte {
 	b = uuids.ReplaceAll(b, []byte("UUID"))
+	b = apiKeys.ReplaceAll(b, []byte(`"key": "KEY"`))
+	b = ports.ReplaceAll(codes.ReplaceAll(b, []byte("Code=CODE")), []byte("HOST/signup"))
 	return startTS.ReplaceAllFunc(b, func(m []byte) []byte {
 		if string(m) > fmt.Sprintf(`"startTs": %d`, now+1000) {
 			return []byte(`"startTs": 0`)
@@ -384,6 +394,17 @@ func cmdSent(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, r := range s.recs[3:] {
 		_, _ = fmt.Fprintf(ts.Stdout(), "account=%s collection=%d source=%s host=%s origin=%s flags=%s form=%d\n",
 			r.Account, r.Collection, r.Source, r.Host, r.Origin, strings.Join(r.Flags.Texts(), ","), r.Form)
+	}
+}
+
+// mails prints the messages in the outbox, without their dates.
+func cmdMails(ts *testscript.TestScript, _ bool, _ []string) {
+	files, err := filepath.Glob(ts.MkAbs("outbox/*"))
+	ts.Check(err)
+	for _, f := range files {
+		_, text, _ := strings.Cut(strings.ReplaceAll(ts.ReadFile(f), "\r", ""), "\n") // after the date
+		_, err := ts.Stdout().Write(scrub([]byte(text)))
+		ts.Check(err)
 	}
 }
 

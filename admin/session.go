@@ -19,21 +19,25 @@ const sessionCookie = "harken_session"
 // the page asks every few seconds, and each write would wait for the learner's.
 const touchAfter = 60
 
-// caller finds out who is asking: by API key when one is presented, else by the
-// cookie of a login session. What cannot be resolved is fault.Denied.
+// caller finds out who is asking: by API key when one is presented, else by
+// access token, else by the cookie of a login session. What is presented and no
+// good is fault.Denied, whatever comes with it, as is who presents nothing.
 func (a *API) caller(r *http.Request, name string) (*auth.Caller, error) {
 	scope := auth.Scope(r.Header.Get("x-context-source"))
 	if keys := r.Header.Values("X-API-KEY"); len(keys) > 0 {
 		return a.keyCaller(r.Context(), keys, name, scope)
 	}
+	if token, ok := accessToken(r); ok {
+		return a.tokenCaller(r, token, scope)
+	}
 	k, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, fault.New(fault.Denied, "a credential is needed: the header X-API-KEY, or a login")
+		return nil, fault.New(fault.Denied, "a credential is needed: the header X-API-KEY or access-token, or a login")
 	}
 	if err := a.sameOrigin(r); err != nil {
 		return nil, err
 	}
-	return a.sessionCaller(r.Context(), k.Value, scope)
+	return a.sessionCaller(r, k.Value, scope)
 }
 
 func (a *API) keyCaller(ctx context.Context, keys []string, name, scope string) (*auth.Caller, error) {
@@ -76,7 +80,8 @@ func (a *API) keyBlocked(name string) bool {
 	}
 }
 
-func (a *API) sessionCaller(ctx context.Context, id, scope string) (*auth.Caller, error) {
+func (a *API) sessionCaller(r *http.Request, id, scope string) (*auth.Caller, error) {
+	ctx := r.Context()
 	expired := fault.New(fault.Denied, "the session has expired; sign in again")
 	hash := auth.HashToken(id)
 	s, err := a.cfg.Users.Session(ctx, hash)
@@ -87,23 +92,16 @@ func (a *API) sessionCaller(ctx context.Context, id, scope string) (*auth.Caller
 		return nil, expired
 	}
 	now := a.cfg.Now().Unix()
+	// The session of an idle cookie stays for its tokens, until a login cleans up.
 	if now-s.LastUsed > int64(a.cfg.SessionIdle.Seconds()) {
-		if err := a.cfg.Users.DeleteSession(ctx, hash); err != nil {
-			return nil, err
-		}
 		return nil, expired
 	}
 	if now-s.LastUsed >= min(touchAfter, int64(a.cfg.SessionIdle.Seconds())/2) {
-		if err := a.cfg.Users.TouchSession(ctx, hash, now); err != nil {
+		if err := a.cfg.Users.TouchSession(ctx, s.SID, now); err != nil {
 			return nil, err
 		}
 	}
-	c, err := auth.NewCaller(ctx, a.cfg.Users, a.cfg.Stores, s.User, s.Account, scope)
-	if err != nil {
-		return nil, err
-	}
-	c.Session = &s
-	return c, nil
+	return a.memberCaller(r, &s, s.Account, scope)
 }
 
 // sameOrigin refuses calls that another site's page made with our cookie. Unlike

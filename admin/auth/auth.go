@@ -12,6 +12,12 @@ type Store interface {
 	KeyStore
 	SessionStore
 	PluginStore
+	InvitationStore
+	TeamStore
+	AccountStore
+	RefreshStore
+	PasswordStore
+	SecretStore
 }
 
 // A UserStore keeps organizations, accounts, users and what they may do. What
@@ -49,8 +55,13 @@ type KeyStore interface {
 	// Key returns the key whose token has a hash, or fault.NotFound.
 	Key(ctx context.Context, hash Hash) (APIKey, error)
 	// AddKey stores a key under k.ID or the next free id above it, and returns
-	// what was stored.
+	// what was stored. The owner must belong to the account, else it is fault.Denied.
 	AddKey(ctx context.Context, k APIKey) (APIKey, error)
+	// Keys returns the keys that a user has in an account, by id.
+	Keys(ctx context.Context, owner, account int32) ([]APIKey, error)
+	// DeleteKey removes a key of a user in an account and reports whether there was
+	// one with that id.
+	DeleteKey(ctx context.Context, id, owner, account int32) (bool, error)
 }
 
 // A PluginStore keeps when the plugin of a user, as that for Burp, last sent data.
@@ -60,22 +71,4 @@ type PluginStore interface {
 	StampData(ctx context.Context, account, user int32, at int64) error
 	// LastData returns it; 0 if there was none.
 	LastData(ctx context.Context, account, user int32) (int64, error)
-}
-
-// A SessionStore keeps login sessions by the hash of their id. It is safe for
-// concurrent use.
-type SessionStore interface {
-	// AddSession stores s.
-	AddSession(ctx context.Context, s Session) error
-	// Session returns the session whose id has a hash, or fault.NotFound.
-	Session(ctx context.Context, id Hash) (Session, error)
-	// TouchSession moves the last use (Unix seconds) of a session forward.
-	TouchSession(ctx context.Context, id Hash, at int64) error
-	// DeleteSession removes a session; one that is gone is no error.
-	DeleteSession(ctx context.Context, id Hash) error
-	// DeleteSessionsOf removes every session of a user.
-	DeleteSessionsOf(ctx context.Context, user int32) error
-	// DeleteIdleSessions removes the sessions last used before a time (Unix
-	// seconds) and returns how many those were.
-	DeleteIdleSessions(ctx context.Context, before int64) (int64, error)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-
-	"harken/inventory"
 )
 
 // DefaultEmail is the e-mail address of the first administrator.
@@ -43,7 +41,7 @@ type Installation struct {
 	Account      Account
 	User         User
 	Grant        Grant
-	Key          APIKey
+	Key          APIKey // with the zero ID there is none
 }
 
 // Bootstrap makes the first organization, account 1000000, administrator and API
@@ -82,21 +80,10 @@ func Bootstrap(ctx context.Context, s UserStore, cfg BootstrapConfig) (FirstRun,
 	if err != nil {
 		return FirstRun{}, false, err
 	}
-	id := int32(cfg.Now) //nolint:gosec // ids are seconds until 2038, as published
-	account := inventory.DefaultAccount
-	org := Organization{ID: uuid(), Name: first.Email, AdminEmail: first.Email}
-	made, err := s.Install(ctx, &Installation{
-		Organization: org,
-		Account:      Account{ID: account, Name: DefaultAccountName, Organization: org.ID, Created: cfg.Now},
-		User: User{
-			ID: id, Email: first.Email, Name: strings.SplitN(first.Email, "@", 2)[0], PasswordHash: hash, Created: cfg.Now,
-			Accounts: []Membership{{Account: account, Default: true}},
-		},
-		Grant: Grant{User: id, Account: account, Role: string(Admin), Scopes: map[string]string{
-			"API": string(Admin), "ENDPOINT": string(Admin), "DAST": string(Admin), "AGENTIC": string(Admin),
-		}},
-		Key: NewAPIKey(first.APIKey, id, account, ExternalAPI, cfg.Now),
-	})
+	in := NewTenant(first.Email, cfg.Now)
+	in.User.PasswordHash = hash
+	in.Key = NewAPIKey(first.APIKey, in.User.ID, in.Account.ID, ExternalAPI, cfg.Now)
+	made, err := s.Install(ctx, in)
 	if err != nil || !made {
 		return FirstRun{}, false, err
 	}

@@ -14,6 +14,7 @@ type Caller struct {
 	User    User
 	Account int32
 	Role    Role
+	Custom  *CustomRole // that limits Role; nil for a built-in role
 	Grant   Grant
 	Scope   string
 	Key     *APIKey  // nil for a session
@@ -21,6 +22,8 @@ type Caller struct {
 	// Store is the inventory of the account, limited to the collections that the
 	// caller may see: what is not theirs does not exist there.
 	Store inventory.FullStore
+
+	view *limited // Store, when it is limited
 }
 
 // Check returns nil when the caller has a permission.
@@ -31,49 +34,45 @@ func (c *Caller) Check(p Permission) error {
 	if c.Role == NoAccess {
 		return fault.New(fault.Denied, "no access to this account in the scope %s", c.Scope)
 	}
-	return c.Role.Check(p)
+	return holding{c.Role, c.Custom}.check(p)
 }
 
 // Restricted says whether the caller sees some collections only.
-func (c *Caller) Restricted() bool { return c.Role != Admin && len(c.Grant.Collections) > 0 }
+func (c *Caller) Restricted() bool { return c.view != nil }
 
 // Sees says whether a collection id is one that the caller may see, if it exists.
 func (c *Caller) Sees(collection int32) bool {
-	return !c.Restricted() || slices.Contains(c.Grant.Collections, collection)
+	return c.view == nil || slices.Contains(c.view.seen, collection)
 }
 
-// Give lets a caller who sees some collections only see one more: in what they may
-// do, which is not stored by it, and in the store for the rest of the request.
-func (c *Caller) Give(collection int32) {
-	c.Grant.Collections = append(c.Grant.Collections, collection)
-	if l, ok := c.Store.(*limited); ok {
-		l.seen = append(slices.Clone(l.seen), collection)
-	}
+// A Standing is who a user is and what they may do in an account, all of one
+// moment.
+type Standing struct {
+	User  User
+	Grant Grant        // what is stored, or that of a user without an entry
+	Roles []CustomRole // those that Grant names and that exist
 }
 
 // NewCaller returns the caller that a user is in an account, with the view of
 // the stores that goes with it. A user who does not belong to the account is
 // fault.Denied.
-func NewCaller(ctx context.Context, users UserStore, stores inventory.Stores, user, account int32, scope string) (*Caller, error) {
-	u, err := users.User(ctx, user)
+func NewCaller(ctx context.Context, team TeamStore, stores inventory.Stores, user, account int32, scope string) (*Caller, error) {
+	s, err := team.Standing(ctx, user, account)
 	if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {
 		return nil, fault.New(fault.Denied, "the user no longer exists")
 	} else if err != nil {
 		return nil, err
 	}
-	if !u.In(account) {
+	if !s.User.In(account) {
 		return nil, fault.New(fault.Denied, "the user does not belong to the account %d", account)
 	}
-	g, err := users.Grant(ctx, user, account)
-	if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {
-		g = Grant{User: user, Account: account}
-	} else if err != nil {
-		return nil, err
-	}
-	c := &Caller{User: u, Account: account, Role: g.In(scope), Grant: g, Scope: scope}
-	c.Store = stores.Full(account)
-	if c.Restricted() {
-		c.Store = &limited{all: c.Store, seen: g.Collections}
+	h := resolve(s.Grant.Name(scope), s.Roles)
+	c := &Caller{User: s.User, Account: account, Role: h.role, Custom: h.custom, Grant: s.Grant, Scope: scope, Store: stores.Full(account)}
+	if seen, restricted := s.Grant.sees(h); restricted {
+		c.view = &limited{all: c.Store, seen: seen, add: func(ctx context.Context, col inventory.Collection) (inventory.Collection, error) {
+			return team.AddOwnCollection(ctx, user, account, scope, col)
+		}}
+		c.Store = c.view
 	}
 	return c, nil
 }

@@ -58,52 +58,25 @@ func Scope(s string) string {
 	}
 }
 
-// A Grant is what a user may do in an account.
-type Grant struct {
-	User, Account int32
-	Role          string            // "" is MEMBER
-	Scopes        map[string]string // product scope to role; not empty replaces Role
-	Collections   []int32           // not empty restricts the user to these
-}
-
-// In returns the role that a grant gives in a product scope. A scope that a
-// mapping leaves out gives nothing, and a name that is no role is GUEST: what
-// cannot be understood must not give more.
-func (g *Grant) In(scope string) Role {
-	name := g.Role
-	if len(g.Scopes) > 0 {
-		var ok bool
-		if name, ok = g.Scopes[scope]; !ok {
-			return NoAccess
-		}
-	}
-	if name == "" {
-		return Member
-	}
-	r, ok := BuiltIn(name)
-	if !ok {
-		return Guest
-	}
-	return r
-}
-
 // A Feature is a part of the product that permissions speak of.
 type Feature string
 
 // The features of the endpoints.
 const (
-	APICollections Feature = "API_COLLECTIONS"
-	TrafficFilters Feature = "TRAFFIC_FILTERS"
-	SensitiveData  Feature = "SENSITIVE_DATA"
-	SampleData     Feature = "SAMPLE_DATA"
-	Integrations   Feature = "INTEGRATIONS"
-	APITokens      Feature = "API_TOKENS"
-	Billing        Feature = "BILLING"
-	Metrics        Feature = "METRICS"
-	Logs           Feature = "LOGS"
-	InviteMembers  Feature = "INVITE_MEMBERS"
-	AdminActions   Feature = "ADMIN_ACTIONS"
-	UserActions    Feature = "USER_ACTIONS"
+	APICollections  Feature = "API_COLLECTIONS"
+	TrafficFilters  Feature = "TRAFFIC_FILTERS"
+	DefaultPayloads Feature = "DEFAULT_PAYLOADS"
+	Tags            Feature = "TAGS"
+	SensitiveData   Feature = "SENSITIVE_DATA"
+	SampleData      Feature = "SAMPLE_DATA"
+	Integrations    Feature = "INTEGRATIONS"
+	APITokens       Feature = "API_TOKENS"
+	Billing         Feature = "BILLING"
+	Metrics         Feature = "METRICS"
+	Logs            Feature = "LOGS"
+	InviteMembers   Feature = "INVITE_MEMBERS"
+	AdminActions    Feature = "ADMIN_ACTIONS"
+	UserActions     Feature = "USER_ACTIONS"
 	// Open needs no credential at all: signing in, and liveness.
 	Open Feature = "OPEN"
 	// SignedIn needs a credential and nothing else, not even a role: signing out.
@@ -143,7 +116,7 @@ func (r Role) Access(f Feature) Access {
 	switch f {
 	case UserActions:
 		return ReadWrite
-	case APICollections, TrafficFilters, Metrics, Logs, InviteMembers:
+	case APICollections, TrafficFilters, DefaultPayloads, Tags, Metrics, Logs, InviteMembers:
 		if security {
 			return ReadWrite
 		}

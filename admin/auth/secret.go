@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"log/slog"
 	"strings"
 )
@@ -34,6 +35,9 @@ func NewSessionID() string {
 	return random(48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 }
 
+// NewInvitationID returns a random id in the published form: 24 hexadecimal digits.
+func NewInvitationID() string { return random(24, "0123456789abcdef") }
+
 // NewPassword returns a random password of 20 characters that CheckPassword
 // accepts and that is easy to read out: no characters that look alike.
 func NewPassword() string {
@@ -43,6 +47,14 @@ func NewPassword() string {
 			return s
 		}
 	}
+}
+
+// NewResetToken returns the random text of a link that resets a password: 256
+// bits, in base64 for URLs without padding.
+func NewResetToken() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // random draws without bias: bytes beyond the last whole multiple of the
@@ -105,20 +117,11 @@ type APIKey struct {
 func NewAPIKey(token string, owner, account int32, u Utility, now int64) APIKey {
 	return APIKey{
 		ID: int32(now), Hash: HashToken(token), Prefix: token[:min(PrefixLen, len(token))], //nolint:gosec // ids are seconds until 2038, as published
-		Account: account, Owner: owner, Utility: u, Created: now,
+		Name: strings.ToLower(string(u)), Account: account, Owner: owner, Utility: u, Created: now,
 	}
 }
 
 // LogValue keeps hashes out of logs.
 func (k APIKey) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("id", int(k.ID)), slog.String("prefix", k.Prefix))
-}
-
-// A Session is a login of a person in an account.
-type Session struct {
-	ID       Hash // of the text in the cookie
-	User     int32
-	Account  int32
-	Created  int64 // Unix seconds
-	LastUsed int64 // Unix seconds
 }

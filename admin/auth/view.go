@@ -13,6 +13,8 @@ import (
 type limited struct {
 	all  inventory.FullStore
 	seen []int32 // collections and groups
+	// add stores a collection and lets the caller see it from now on.
+	add func(context.Context, inventory.Collection) (inventory.Collection, error)
 }
 
 var _ inventory.FullStore = (*limited)(nil)
@@ -67,12 +69,16 @@ func (l *limited) Collection(ctx context.Context, id int32) (inventory.Collectio
 }
 
 // AddCollection is open to a limited caller: whoever makes a collection is given
-// it afterwards. A group that they make finds what they see and nothing else.
+// it in the same step. A group that they make finds what they see and nothing else.
 func (l *limited) AddCollection(ctx context.Context, c inventory.Collection) (inventory.Collection, error) {
 	if c.Type == inventory.TypeGroup {
 		c.Within = l.among(nil)
 	}
-	return l.all.AddCollection(ctx, c)
+	c, err := l.add(ctx, c)
+	if err == nil {
+		l.seen = append(slices.Clip(l.seen), c.ID)
+	}
+	return c, err
 }
 
 // HostCollection and EnsureCollection make what the learner needs; a caller with

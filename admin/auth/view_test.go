@@ -244,7 +244,8 @@ func TestLimitedSeesThroughGroups(t *testing.T) {
 // A group that a limited caller makes or edits must not show them more than before.
 func TestLimitedGroups(t *testing.T) {
 	ctx := t.Context()
-	l := &limited{all: &spy{}, seen: []int32{1}}
+	s := &spy{}
+	l := &limited{all: s, seen: []int32{1}, add: s.AddCollection}
 	c, err := l.AddCollection(ctx, inventory.Collection{Type: inventory.TypeGroup})
 	if err != nil || !slices.Equal(c.Within, []int32{1}) {
 		t.Errorf("a new group is bound to %v, %v", c.Within, err)

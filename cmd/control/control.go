@@ -91,7 +91,7 @@ func (c *control) open(ctx context.Context, o *options) error {
 		}
 		return nil
 	})
-	if err := c.openAPI(o, sink); err != nil {
+	if err := c.openAPI(ctx, o, sink); err != nil {
 		return err
 	}
 	return c.welcome(ctx, o)
@@ -135,14 +135,10 @@ func (c *control) openLog(o *options) (ingest.Sink, error) {
 }
 
 func (c *control) openStore(ctx context.Context, o *options) error {
-	path, ok := strings.CutPrefix(o.store, "sqlite:")
-	if !ok {
-		return wire.Bad("store", o.store, "sqlite: or sqlite:FILE", nil)
+	path, err := storeFile(o.store, o.data)
+	if err != nil {
+		return err
 	}
-	if path == "" {
-		path = filepath.Join(o.data, "harken.db")
-	}
-	var err error
 	if c.store, err = sqlite.Open(ctx, path); err != nil {
 		return err
 	}
@@ -152,6 +148,18 @@ func (c *control) openStore(ctx context.Context, o *options) error {
 		return err
 	})
 	return nil
+}
+
+// storeFile is the file of the embedded store.
+func storeFile(url, data string) (string, error) {
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	if !ok {
+		return "", wire.Bad("store", url, "sqlite: or sqlite:FILE", nil)
+	}
+	if path == "" {
+		path = filepath.Join(data, "harken.db")
+	}
+	return path, nil
 }
 
 func (c *control) openLearner(ctx context.Context, o *options) error {
@@ -199,12 +207,15 @@ func (c *control) rewind(ctx context.Context) error {
 	return nil
 }
 
-func (c *control) openAPI(o *options, sink ingest.Sink) error {
+func (c *control) openAPI(ctx context.Context, o *options, sink ingest.Sink) error {
 	ops := obs.Handler(obs.HandlerConfig{Registry: c.deps.Registry, Health: c.health, Log: c.deps.Log})
 	cfg := admin.Config{
 		Stores: c.store, Users: c.store, Sink: sink, Healthz: ops, Readyz: ops, Metrics: ops, Log: c.deps.Log, Version: version,
 		MaxUpload: o.maxUpload, MaxHAR: o.maxHAR, SessionIdle: o.sessionIdle, LimitLogin: o.limitLogin,
-		StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
+		Invites: o.invites, StrictKeyBlocklist: o.strictKeys, Origins: o.corsOrigins, TrustedProxies: o.trusted,
+	}
+	if err := c.openIdentity(ctx, o, &cfg); err != nil {
+		return err
 	}
 	cfg.Jobs, cfg.Registerer = c.store, c.deps.Registry
 	cfg.Learner = reloader{c.learner}

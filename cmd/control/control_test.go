@@ -39,6 +39,9 @@ func TestMistakes(t *testing.T) {
 	f("unexpected argument \"import\"", "import", "x.har")
 	f("unknown flag -nope", "-nope")
 	f("-ops: \"here\" is not accepted; want host:port", "-ops", "here")
+	f("-public-url: \"here\" is not accepted", "-public-url", "here")
+	f("-access-token-lifetime: \"0s\" is not accepted", "-access-token-lifetime", "0s")
+	f("-refresh-token-lifetime: \"1ms\" is not accepted", "-refresh-token-lifetime", "1ms")
 	f("-trusted-proxies: \"ten\" is not accepted", "-trusted-proxies", "ten")
 }
 

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"harken/admin"
 	"harken/internal/flagenv"
 	"harken/internal/wire"
 )
 
 const about = `Usage: harken-control [flags]
+       harken-control reset-password [flags] EMAIL
        harken-control version
 
 Records traffic, learns the inventory of APIs and serves it. Without flags
@@ -37,7 +39,9 @@ type options struct {
 	limitLogin                   int
 	sessionIdle                  time.Duration
 	strictKeys                   bool
+	invites                      admin.Invites
 	corsOrigins, trustedNetworks []string
+	identity                     identityFlags
 	trusted                      []netip.Prefix
 }
 
@@ -57,13 +61,19 @@ func (o *options) define(s *flagenv.Set) {
 	s.String(&o.email, "admin-email", "", "e-mail address; made at the first start only", flagenv.Opt{Value: "EMAIL"})
 	s.Secret(&o.password, "admin-password", "password; generated when empty")
 	s.Secret(&o.apiKey, "admin-api-key", "API key; generated when empty")
+	o.identity.define(s)
 	s.Group("Limits of the API")
 	s.Size(&o.maxUpload, "max-upload", 200<<20, "bytes of an upload's request", flagenv.Opt{Rare: true})
 	s.Size(&o.maxHAR, "max-har", 25<<20, "bytes of a HAR that is uploaded", flagenv.Opt{Rare: true})
 	s.Int(&o.limitLogin, "limit-login", 10, "logins tried per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
+	s.Int(&o.identity.limitReset, "limit-reset", 10, "new passwords asked for and set per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
 	s.Duration(&o.sessionIdle, "session-idle", 30*time.Minute, "after which an unused session ends", flagenv.Opt{Rare: true})
+	o.identity.lifetimes(s)
 	s.Bool(&o.strictKeys, "auth-strict-api-key-blocklist", false, "refuse API keys at all endpoints where the reference does", flagenv.Opt{Rare: true})
-	s.List(&o.corsOrigins, "cors-origins", nil, "origins of other sites whose scripts may call the API with a key", flagenv.Opt{Rare: true})
+	s.Int(&o.invites.Limit, "limit-invite", admin.DefaultLimitInvite, "invitations tried per hour and client address; negative is no limit", flagenv.Opt{Rare: true})
+	s.Duration(&o.invites.Lifetime, "invite-lifetime", admin.DefaultInviteLifetime, "for how long an invitation can be accepted", flagenv.Opt{Rare: true})
+	s.Bool(&o.invites.SameDomain, "invite-same-domain-only", false, "invite only e-mail addresses of the first administrator's domain", flagenv.Opt{Rare: true})
+	s.List(&o.corsOrigins, "cors-origins", nil, "origins of other sites whose scripts may call the API with a key or an access token", flagenv.Opt{Rare: true})
 	s.List(&o.trustedNetworks, "trusted-proxies", nil, "addresses and networks whose X-Forwarded-For counts", flagenv.Opt{Rare: true})
 	o.rec.Define(s)
 	o.sinks.Kafka.Define(s)
@@ -71,6 +81,9 @@ func (o *options) define(s *flagenv.Set) {
 
 // check checks what no single flag can.
 func (o *options) check() error {
+	if err := o.identity.check(o); err != nil {
+		return err
+	}
 	for _, n := range o.trustedNetworks {
 		p, err := netip.ParsePrefix(n)
 		if err != nil {
@@ -81,6 +94,9 @@ func (o *options) check() error {
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
 		o.trusted = append(o.trusted, p)
+	}
+	if o.invites.Lifetime < time.Second {
+		return wire.Bad("invite-lifetime", o.invites.Lifetime.String(), "a duration of 1s and more", nil)
 	}
 	if o.source != "log:" && !strings.HasPrefix(o.source, "kafka://") {
 		return wire.Bad("source", o.source, sourceURLs, nil)

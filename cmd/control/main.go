@@ -35,6 +35,9 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(name, version)
 		return nil
 	}
+	if len(args) > 0 && args[0] == "reset-password" {
+		return resetPassword(ctx, args[1:])
+	}
 	set := flagenv.New(name, wire.Env(os.LookupEnv))
 	var o options
 	o.define(set)

@@ -10,27 +10,63 @@ import (
 	"harken/inventory/fault"
 )
 
+const selectKeys = "SELECT id, hash, prefix, name, account, owner, utility, created FROM auth_keys WHERE "
+
 // Key returns the API key whose token has a hash.
 func (db *DB) Key(ctx context.Context, hash auth.Hash) (auth.APIKey, error) {
-	var k auth.APIKey
-	var stored []byte
-	err := db.r.QueryRowContext(ctx, "SELECT id, hash, prefix, name, account, owner, utility, created FROM auth_keys WHERE hash = ?", hash[:]).
-		Scan(&k.ID, &stored, &k.Prefix, &k.Name, &k.Account, &k.Owner, &k.Utility, &k.Created)
+	k, err := scanKey(db.r.QueryRowContext(ctx, selectKeys+"hash = ?", hash[:]))
 	if errors.Is(err, sql.ErrNoRows) {
 		return k, fault.New(fault.NotFound, "no such API key")
 	}
 	if err != nil {
 		return k, fmt.Errorf("read API key: %w", err)
 	}
-	if copy(k.Hash[:], stored) != len(k.Hash) {
-		return k, fmt.Errorf("read API key: stored hash has %d bytes", len(stored))
+	return k, nil
+}
+
+func scanKey(row scanner) (auth.APIKey, error) {
+	var k auth.APIKey
+	var hash []byte
+	if err := row.Scan(&k.ID, &hash, &k.Prefix, &k.Name, &k.Account, &k.Owner, &k.Utility, &k.Created); err != nil {
+		return k, err
+	}
+	if copy(k.Hash[:], hash) != len(k.Hash) {
+		return k, fmt.Errorf("stored hash has %d bytes", len(hash))
 	}
 	return k, nil
 }
 
-// AddKey stores an API key.
+// Keys returns the keys that a user has in an account.
+func (db *DB) Keys(ctx context.Context, owner, account int32) ([]auth.APIKey, error) {
+	all, err := list(ctx, db.r, scanKey, selectKeys+"owner = ? AND account = ? ORDER BY id", owner, account)
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	return all, nil
+}
+
+// DeleteKey removes a key of a user in an account.
+func (db *DB) DeleteKey(ctx context.Context, id, owner, account int32) (bool, error) {
+	res, err := db.w.ExecContext(ctx, "DELETE FROM auth_keys WHERE id = ? AND owner = ? AND account = ?", id, owner, account)
+	if err != nil {
+		return false, fmt.Errorf("delete API key: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// AddKey stores an API key, if its owner belongs to the account: a key that is
+// made while its owner is removed must not stay.
 func (db *DB) AddKey(ctx context.Context, k auth.APIKey) (auth.APIKey, error) {
 	err := db.authTx(ctx, "add API key", func(tx *sql.Tx) error {
+		var member bool
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM auth_members WHERE user = ? AND account = ?)",
+			k.Owner, k.Account).Scan(&member); err != nil {
+			return err
+		}
+		if !member {
+			return fault.New(fault.Denied, "the user does not belong to the account %d", k.Account)
+		}
 		var err error
 		k, err = addKey(ctx, tx, k)
 		return err
@@ -47,61 +83,4 @@ func addKey(ctx context.Context, tx *sql.Tx, k auth.APIKey) (auth.APIKey, error)
 	_, err = tx.ExecContext(ctx, "INSERT INTO auth_keys (id, hash, prefix, name, account, owner, utility, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		k.ID, k.Hash[:], k.Prefix, k.Name, k.Account, k.Owner, k.Utility, k.Created)
 	return k, err
-}
-
-// AddSession stores a login session.
-func (db *DB) AddSession(ctx context.Context, s auth.Session) error {
-	_, err := db.w.ExecContext(ctx, "INSERT INTO auth_sessions (hash, user, account, created, last_used) VALUES (?, ?, ?, ?, ?)",
-		s.ID[:], s.User, s.Account, s.Created, s.LastUsed)
-	if err != nil {
-		return fmt.Errorf("store session: %w", err)
-	}
-	return nil
-}
-
-// Session returns the session whose id has a hash.
-func (db *DB) Session(ctx context.Context, id auth.Hash) (auth.Session, error) {
-	s := auth.Session{ID: id}
-	err := db.r.QueryRowContext(ctx, "SELECT user, account, created, last_used FROM auth_sessions WHERE hash = ?", id[:]).
-		Scan(&s.User, &s.Account, &s.Created, &s.LastUsed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return s, fault.New(fault.NotFound, "no such session")
-	}
-	if err != nil {
-		return s, fmt.Errorf("read session: %w", err)
-	}
-	return s, nil
-}
-
-// TouchSession moves the last use of a session forward.
-func (db *DB) TouchSession(ctx context.Context, id auth.Hash, at int64) error {
-	if _, err := db.w.ExecContext(ctx, "UPDATE auth_sessions SET last_used = max(last_used, ?) WHERE hash = ?", at, id[:]); err != nil {
-		return fmt.Errorf("touch session: %w", err)
-	}
-	return nil
-}
-
-// DeleteSession removes a session.
-func (db *DB) DeleteSession(ctx context.Context, id auth.Hash) error {
-	if _, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE hash = ?", id[:]); err != nil {
-		return fmt.Errorf("delete session: %w", err)
-	}
-	return nil
-}
-
-// DeleteSessionsOf removes every session of a user.
-func (db *DB) DeleteSessionsOf(ctx context.Context, user int32) error {
-	if _, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE user = ?", user); err != nil {
-		return fmt.Errorf("delete sessions: %w", err)
-	}
-	return nil
-}
-
-// DeleteIdleSessions removes the sessions last used before a time.
-func (db *DB) DeleteIdleSessions(ctx context.Context, before int64) (int64, error) {
-	res, err := db.w.ExecContext(ctx, "DELETE FROM auth_sessions WHERE last_used < ?", before)
-	if err != nil {
-		return 0, fmt.Errorf("delete idle sessions: %w", err)
-	}
-	return res.RowsAffected()
 }

@@ -8,6 +8,7 @@ import (
 
 	"harken/admin/auth"
 	"harken/internal/store/sqlite"
+	"harken/internal/store/storetest"
 	"harken/inventory"
 	"harken/inventory/fault"
 )
@@ -115,47 +116,11 @@ func TestUsers(t *testing.T) {
 	wantKind(t, err, fault.NotFound)
 }
 
-func TestSessionsAndKeys(t *testing.T) {
+func TestKeys(t *testing.T) {
 	db, ctx := openAuth(t), t.Context()
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{Now: 100}); err != nil {
 		t.Fatal(err)
 	}
-	s := auth.Session{ID: auth.HashToken("a"), User: 100, Account: inventory.DefaultAccount, Created: 10, LastUsed: 10}
-	if err := db.AddSession(ctx, s); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.TouchSession(ctx, s.ID, 50); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.TouchSession(ctx, s.ID, 20); err != nil {
-		t.Fatal(err)
-	}
-	s.LastUsed = 50
-	if got, err := db.Session(ctx, s.ID); err != nil || got != s {
-		t.Errorf("Session = %+v, %v, want %+v", got, err, s)
-	}
-	if n, err := db.DeleteIdleSessions(ctx, 50); err != nil || n != 0 {
-		t.Errorf("DeleteIdleSessions(50) = %d, %v", n, err)
-	}
-	if n, err := db.DeleteIdleSessions(ctx, 51); err != nil || n != 1 {
-		t.Errorf("DeleteIdleSessions(51) = %d, %v", n, err)
-	}
-	_, err := db.Session(ctx, s.ID)
-	wantKind(t, err, fault.NotFound)
-	for _, remove := range []func() error{
-		func() error { return db.DeleteSession(ctx, s.ID) },
-		func() error { return db.DeleteSessionsOf(ctx, s.User) },
-	} {
-		if err := db.AddSession(ctx, s); err != nil {
-			t.Fatal(err)
-		}
-		if err := remove(); err != nil {
-			t.Fatal(err)
-		}
-		_, err := db.Session(ctx, s.ID)
-		wantKind(t, err, fault.NotFound)
-	}
-
 	k, err := db.AddKey(ctx, auth.NewAPIKey("token-2", 100, inventory.DefaultAccount, auth.Burp, 100))
 	if err != nil || k.ID != 101 {
 		t.Errorf("AddKey = %+v, %v, want the next free id", k, err)
@@ -165,4 +130,15 @@ func TestSessionsAndKeys(t *testing.T) {
 	}
 	_, err = db.Key(ctx, auth.HashToken("other"))
 	wantKind(t, err, fault.NotFound)
+}
+
+func TestTeam(t *testing.T) {
+	storetest.RunTeam(t, func(t *testing.T) storetest.Both {
+		t.Helper()
+		return openAuth(t)
+	})
+}
+
+func TestIdentity(t *testing.T) {
+	storetest.RunIdentity(t, func(t *testing.T) storetest.Both { return openAuth(t) })
 }

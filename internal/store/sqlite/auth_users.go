@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -41,25 +40,40 @@ func (db *DB) Install(ctx context.Context, in *auth.Installation) (bool, error) 
 			return err
 		}
 		made = true
-		org := &in.Organization
-		if _, err := tx.ExecContext(ctx, "INSERT INTO auth_organizations (id, name, admin_email) VALUES (?, ?, ?)",
-			org.ID, org.Name, org.AdminEmail); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO auth_accounts (id, name, created, organization) VALUES (?, ?, ?, ?)",
-			in.Account.ID, in.Account.Name, in.Account.Created, in.Account.Organization); err != nil {
-			return err
-		}
-		if _, err := addUser(ctx, tx, in.User); err != nil {
-			return err
-		}
-		if err := putGrant(ctx, tx, &in.Grant); err != nil {
-			return err
-		}
-		_, err = addKey(ctx, tx, in.Key)
+		in.User, err = install(ctx, tx, in)
 		return err
 	})
 	return made && err == nil, err
+}
+
+// install stores all of an installation and returns the user.
+func install(ctx context.Context, tx *sql.Tx, in *auth.Installation) (auth.User, error) {
+	org := &in.Organization
+	if _, err := tx.ExecContext(ctx, "INSERT INTO auth_organizations (id, name, admin_email) VALUES (?, ?, ?)",
+		org.ID, org.Name, org.AdminEmail); err != nil {
+		return in.User, err
+	}
+	if err := insertAccount(ctx, tx, &in.Account); err != nil {
+		return in.User, err
+	}
+	u, err := addUser(ctx, tx, in.User)
+	if err != nil {
+		return u, err
+	}
+	if err := putGrant(ctx, tx, &in.Grant); err != nil {
+		return u, err
+	}
+	if in.Key.ID == 0 {
+		return u, nil
+	}
+	_, err = addKey(ctx, tx, in.Key)
+	return u, err
+}
+
+func insertAccount(ctx context.Context, tx *sql.Tx, a *auth.Account) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO auth_accounts (id, name, created, organization) VALUES (?, ?, ?, ?)",
+		a.ID, a.Name, a.Created, a.Organization)
+	return err
 }
 
 // User returns a user with all memberships.
@@ -78,8 +92,12 @@ const userQuery = `SELECT u.id, u.email, u.name, u.password, u.created, u.last_l
 // user reads a user and the memberships in one statement, so that both are of
 // one moment.
 func (db *DB) user(ctx context.Context, where string, arg any) (auth.User, error) {
+	return readUser(ctx, db.r, where, arg)
+}
+
+func readUser(ctx context.Context, q querier, where string, arg any) (auth.User, error) {
 	var u auth.User
-	rows, err := db.r.QueryContext(ctx, userQuery+where+" ORDER BY m.account", arg)
+	rows, err := q.QueryContext(ctx, userQuery+where+" ORDER BY m.account", arg)
 	if err != nil {
 		return u, fmt.Errorf("read user: %w", err)
 	}
@@ -130,13 +148,6 @@ func (db *DB) changeUser(ctx context.Context, stmt string, args ...any) error {
 // AddUser stores a user and joins the accounts.
 func (db *DB) AddUser(ctx context.Context, u auth.User) (auth.User, error) {
 	err := db.authTx(ctx, "add user", func(tx *sql.Tx) error {
-		var taken bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM auth_users WHERE email = ?)", u.Email).Scan(&taken); err != nil {
-			return err
-		}
-		if taken {
-			return fault.New(fault.Conflict, "a user with the e-mail address %s exists", u.Email)
-		}
 		var err error
 		u, err = addUser(ctx, tx, u)
 		return err
@@ -144,7 +155,15 @@ func (db *DB) AddUser(ctx context.Context, u auth.User) (auth.User, error) {
 	return u, err
 }
 
+// addUser stores a user whose e-mail address is free.
 func addUser(ctx context.Context, tx *sql.Tx, u auth.User) (auth.User, error) {
+	var taken bool
+	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM auth_users WHERE email = ?)", u.Email).Scan(&taken); err != nil {
+		return u, err
+	}
+	if taken {
+		return u, fault.New(fault.Conflict, "a user with the e-mail address %s exists", u.Email)
+	}
 	id, err := freeID(ctx, tx, "auth_users", u.ID)
 	if err != nil {
 		return u, err
@@ -180,50 +199,6 @@ func freeID(ctx context.Context, tx *sql.Tx, table string, want int32) (int32, e
 			return id, nil
 		}
 	}
-}
-
-// Grant returns what a user may do in an account.
-func (db *DB) Grant(ctx context.Context, user, account int32) (auth.Grant, error) {
-	g := auth.Grant{User: user, Account: account}
-	var scopes, collections string
-	err := db.r.QueryRowContext(ctx, "SELECT role, scopes, collections FROM auth_grants WHERE user = ? AND account = ?", user, account).
-		Scan(&g.Role, &scopes, &collections)
-	if errors.Is(err, sql.ErrNoRows) {
-		return g, fault.New(fault.NotFound, "the user has no entry in the account")
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(scopes), &g.Scopes)
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(collections), &g.Collections)
-	}
-	if err != nil {
-		return g, fmt.Errorf("read grant: %w", err)
-	}
-	return g, nil
-}
-
-// PutGrant stores what a user may do in an account.
-func (db *DB) PutGrant(ctx context.Context, g auth.Grant) error {
-	return putGrant(ctx, db.w, &g)
-}
-
-func putGrant(ctx context.Context, q execer, g *auth.Grant) error {
-	scopes, err := json.Marshal(g.Scopes)
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	collections, err := json.Marshal(g.Collections)
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	_, err = q.ExecContext(ctx, `INSERT INTO auth_grants (user, account, role, scopes, collections) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET role = excluded.role, scopes = excluded.scopes, collections = excluded.collections`,
-		g.User, g.Account, g.Role, string(scopes), string(collections))
-	if err != nil {
-		return fmt.Errorf("store grant: %w", err)
-	}
-	return nil
 }
 
 // Organization returns the organization that an account belongs to.

@@ -112,36 +112,38 @@ func (s *store) AddCollection(ctx context.Context, c inventory.Collection) (inve
 	if err := s.seed(ctx); err != nil {
 		return inventory.Collection{}, err
 	}
-	c.URLsCount = 0
-	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if display := c.DisplayName(); display != "" {
-			var n int
-			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM collections WHERE account = ? AND display = ?`,
-				s.account, strings.ToLower(display)).Scan(&n); err != nil {
-				return err
-			}
-			if n > 0 {
-				return fault.New(fault.Conflict, "the collection name must be unique: there is a collection %q", display)
-			}
-		}
-		for {
-			_, taken, err := s.in(ctx, tx, `id = ?`, c.ID)
-			if err != nil {
-				return err
-			}
-			if !taken {
-				return s.add(ctx, tx, &c)
-			}
-			if c.ID == math.MaxInt32 {
-				return inventory.ErrNoFreeID
-			}
-			c.ID++
-		}
-	})
+	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.add(ctx, tx, &c) })
 	if err != nil {
 		return inventory.Collection{}, err
 	}
 	return c, nil
+}
+
+func (s *store) add(ctx context.Context, tx *sql.Tx, c *inventory.Collection) error {
+	c.URLsCount = 0
+	if display := c.DisplayName(); display != "" {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM collections WHERE account = ? AND display = ?`,
+			s.account, strings.ToLower(display)).Scan(&n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return fault.New(fault.Conflict, "the collection name must be unique: there is a collection %q", display)
+		}
+	}
+	for {
+		_, taken, err := s.in(ctx, tx, `id = ?`, c.ID)
+		if err != nil {
+			return err
+		}
+		if !taken {
+			return s.insertNew(ctx, tx, c)
+		}
+		if c.ID == math.MaxInt32 {
+			return inventory.ErrNoFreeID
+		}
+		c.ID++
+	}
 }
 
 // in reads one collection inside a writing transaction.

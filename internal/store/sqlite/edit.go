@@ -165,6 +165,11 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 		if err := a.groups.forget(ctx, id); err != nil {
 			return err
 		}
+		if id != 0 {
+			if err := forgetCollection(ctx, tx, s.account, id); err != nil {
+				return err
+			}
+		}
 		return s.changed(ctx, tx)
 	})
 	if err != nil {

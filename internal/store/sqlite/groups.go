@@ -87,8 +87,8 @@ func (s *store) among(ctx context.Context, collections []int32, args []any) (str
 		(SELECT endpoint FROM members WHERE account = ? AND grp IN (SELECT value FROM json_each(?))))`, args, nil
 }
 
-// add stores a collection that is new; there are MaxGroups groups at most.
-func (s *store) add(ctx context.Context, tx *sql.Tx, c *inventory.Collection) error {
+// insertNew stores a collection that is new; there are MaxGroups groups at most.
+func (s *store) insertNew(ctx context.Context, tx *sql.Tx, c *inventory.Collection) error {
 	if c.Type != inventory.TypeGroup {
 		return s.insert(ctx, tx, c)
 	}

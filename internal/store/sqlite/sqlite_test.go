@@ -150,6 +150,15 @@ func TestOldFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, table := range []string{"auth_roles", "auth_invitations", "auth_refresh", "auth_resets", "auth_secrets"} {
+		if _, err := raw.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named; "+
+		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; DROP INDEX collections_groups; ALTER TABLE collections DROP COLUMN conditions; PRAGMA user_version = 2"); err != nil {
 		t.Fatal(err)
 	}
