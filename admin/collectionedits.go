@@ -240,6 +240,9 @@ type redactCollectionResponse struct {
 func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCollectionRequest) (redactCollectionResponse, error) {
 	out := redactCollectionResponse{Redacted: in.Redacted.B, APICollectionID: in.APICollectionID.N}
 	err := editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
+		if col.Type == inventory.TypeGroup {
+			return fault.New(fault.Invalid, "apiCollectionId: a group has no samples of its own; redact the collections that its endpoints are of")
+		}
 		col.Redact, col.SampleCollectionsDropped = in.Redacted.B, !in.Redacted.B
 		return nil
 	})

@@ -37,6 +37,11 @@ var routes = []route{
 	{"getEndpointsFromConditions", needs(auth.APICollections, auth.Read), post((*API).countByConditions)},
 	{"getEndpointsListFromConditions", needs(auth.APICollections, auth.Read), post((*API).listByConditions)},
 
+	// Test roles.
+	{"addTestRoles", needs(auth.APICollections, auth.ReadWrite), post((*API).addTestRole)},
+	{"fetchTestRoles", needs(auth.APICollections, auth.Read), post((*API).fetchTestRoles)},
+	{"deleteTestRole", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteTestRole)},
+
 	// Endpoints.
 	{"fetchCollectionWiseApiEndpoints", needs(auth.APICollections, auth.Read), post((*API).fetchCollectionEndpoints)},
 	{"fetchApiInfosForCollection", needs(auth.APICollections, auth.Read), post((*API).fetchAPIInfos)},
