@@ -49,6 +49,8 @@ type Config struct {
 	// Jobs is the table of background jobs, which Run runs.
 	Jobs   job.Store
 	Tokens *auth.Signer // of access and refresh tokens
+	// Sealer encrypts credentials that people leave. With nil none are taken.
+	Sealer *auth.Sealer
 	// Mailer takes what is sent to people. With nil nobody is sent anything.
 	Mailer Mailer
 	// Sink takes what is imported. With nil, imports are refused.

@@ -92,17 +92,20 @@ func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTyp
 	now := a.cfg.Now().Unix()
 	_, err = c.Store.EditCollections(ctx, idsOf(cols), func(col *inventory.Collection) (bool, error) {
 		if in.ResetEnvTypes.B {
-			had := len(col.Tags) > 0
-			col.Tags = nil
+			had := len(col.AllTags()) > 0
+			col.Tags = []inventory.Tag{} // not nil: what the host tells is gone too
 			return had, nil
 		}
-		col.Tags = toggleTags(col.Tags, in.EnvType, now)
+		col.Tags = toggleTags(col.AllTags(), in.EnvType, now)
 		if len(col.Tags) > maxTags {
 			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", maxTags)
 		}
 		return true, nil
 	})
-	return none{}, err
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, settleTags(ctx, c)
 }
 
 // orNone makes an empty list of ids one that names nothing: at endpoints that need
@@ -117,7 +120,7 @@ func orNone(ids []int64) []int64 {
 // toggleTags removes those of toggle that are there and adds the others. There is
 // one environment at most.
 func toggleTags(have []inventory.Tag, toggle Tags, now int64) []inventory.Tag {
-	tags := slices.Clone(have)
+	tags := append([]inventory.Tag{}, have...)
 	isEnv := func(t inventory.Tag) bool { return strings.EqualFold(t.KeyName, inventory.KeyEnvType) }
 	for _, t := range toggle {
 		same := func(o inventory.Tag) bool { return o.KeyName == t.KeyName && o.Value == t.Value }
@@ -205,6 +208,9 @@ func (a *API) setActive(ctx context.Context, c *auth.Caller, in *collectionsRequ
 	for i := range cols {
 		out.APICollections = append(out.APICollections, toCollection(&cols[i]))
 	}
+	if err := settleTags(ctx, c); err != nil {
+		return out, err
+	}
 	return out, a.reload(ctx, c)
 }
 
@@ -245,6 +251,9 @@ type redactCollectionResponse struct {
 func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCollectionRequest) (redactCollectionResponse, error) {
 	out := redactCollectionResponse{Redacted: in.Redacted.B, APICollectionID: in.APICollectionID.N}
 	err := editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
+		if col.Type == inventory.TypeGroup {
+			return fault.New(fault.Invalid, "apiCollectionId: a group has no samples of its own; redact the collections that its endpoints are of")
+		}
 		col.Redact, col.SampleCollectionsDropped = in.Redacted.B, !in.Redacted.B
 		return nil
 	})

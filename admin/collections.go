@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"regexp"
+	"slices"
 
 	"harken/admin/auth"
 	"harken/inventory"
@@ -13,25 +14,26 @@ import (
 
 // collection is the Collection object of the published API.
 type collection struct {
-	ID                       int32            `json:"id"`
-	Name                     string           `json:"name"`
-	DisplayName              string           `json:"displayName"`
-	Description              *string          `json:"description"`
-	StartTS                  int64            `json:"startTs"`
-	HostName                 *string          `json:"hostName"`
-	VxlanID                  int32            `json:"vxlanId"`
-	URLs                     []string         `json:"urls"`
-	URLsCount                int              `json:"urlsCount"`
-	Redact                   bool             `json:"redact"`
-	SampleCollectionsDropped bool             `json:"sampleCollectionsDropped"`
-	Deactivated              bool             `json:"deactivated"`
-	IsOutOfTestingScope      bool             `json:"isOutOfTestingScope"`
-	Automated                bool             `json:"automated"`
-	Type                     *string          `json:"type"`
-	Conditions               *[]any           `json:"conditions"`
-	TagsList                 *[]inventory.Tag `json:"tagsList"`
-	EnvType                  *[]inventory.Tag `json:"envType"`
-	AccessType               *string          `json:"accessType"`
+	ID                       int32    `json:"id"`
+	Name                     string   `json:"name"`
+	DisplayName              string   `json:"displayName"`
+	Description              *string  `json:"description"`
+	StartTS                  int64    `json:"startTs"`
+	HostName                 *string  `json:"hostName"`
+	VxlanID                  int32    `json:"vxlanId"`
+	URLs                     []string `json:"urls"`
+	URLsCount                int      `json:"urlsCount"`
+	Redact                   bool     `json:"redact"`
+	SampleCollectionsDropped bool     `json:"sampleCollectionsDropped"`
+	Deactivated              bool     `json:"deactivated"`
+	IsOutOfTestingScope      bool     `json:"isOutOfTestingScope"`
+	Automated                bool     `json:"automated"`
+	Type                     *string  `json:"type"`
+	// Conditions are those of a group, as they are stored.
+	Conditions *[]inventory.Condition `json:"conditions"`
+	TagsList   *[]inventory.Tag       `json:"tagsList"`
+	EnvType    *[]inventory.Tag       `json:"envType"`
+	AccessType *string                `json:"accessType"`
 }
 
 func toCollection(c *inventory.Collection) collection {
@@ -41,12 +43,12 @@ func toCollection(c *inventory.Collection) collection {
 		SampleCollectionsDropped: c.SampleCollectionsDropped, Deactivated: c.Deactivated, IsOutOfTestingScope: c.OutOfTestingScope,
 		Automated: c.Automated, Type: orNull(c.Type), AccessType: orNull(c.AccessType),
 	}
-	tags := c.Tags
-	if env := inventory.EnvType(c.HostName); len(tags) == 0 && env != "" {
-		tags = []inventory.Tag{{LastUpdatedTS: c.StartTS, KeyName: inventory.KeyEnvType, Value: env, Source: "AKTO"}}
-	}
-	if len(tags) > 0 {
+	if tags := c.AllTags(); len(tags) > 0 {
 		out.TagsList, out.EnvType = &tags, &tags
+	}
+	if c.Type == inventory.TypeGroup {
+		conditions := orEmpty(c.Conditions)
+		out.Conditions = &conditions
 	}
 	return out
 }
@@ -69,7 +71,7 @@ type createCollectionResponse struct {
 }
 
 func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCollectionRequest) (createCollectionResponse, error) {
-	col, err := a.addCollection(ctx, c, in.CollectionName)
+	col, err := a.addCollection(ctx, c, in.CollectionName, nil)
 	if err != nil {
 		return createCollectionResponse{}, err
 	}
@@ -78,11 +80,15 @@ func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCol
 	}, nil
 }
 
-// addCollection makes a collection with a name, which its maker sees.
-func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string) (inventory.Collection, error) {
+// addCollection makes a collection with a name, which its maker sees. kind
+// says what else it is; nil is nothing.
+func (a *API) addCollection(ctx context.Context, c *auth.Caller, name string, kind func(*inventory.Collection)) (inventory.Collection, error) {
 	col, err := inventory.NewCollection(name)
 	if err != nil {
 		return col, err
+	}
+	if kind != nil {
+		kind(&col)
 	}
 	col.StartTS = a.cfg.Now().Unix()
 	col.ID = int32(col.StartTS) //nolint:gosec // ids are seconds until 2038, as published
@@ -125,7 +131,18 @@ func (a *API) getCollection(ctx context.Context, c *auth.Caller, in oneCollectio
 	if isNotFound(err) {
 		return []collection{}, nil
 	}
-	return []collection{toCollection(&col)}, err
+	if err != nil {
+		return []collection{}, err
+	}
+	out := toCollection(&col)
+	if col.HostName == "" && col.Type == "" {
+		err = c.Store.Keys(ctx, col.ID, func(k inventory.EndpointKey) error {
+			out.URLs = append(out.URLs, k.URL+" "+k.Method)
+			return nil
+		})
+		slices.Sort(out.URLs)
+	}
+	return []collection{out}, err
 }
 
 // basicCollection is a Collection object without what is long or private.

@@ -19,15 +19,12 @@ func (a *API) saveEndpointDescription(ctx context.Context, c *auth.Caller, in en
 	if err := checkDescription(in.Description.S); err != nil {
 		return none{}, err
 	}
-	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+	at := endpointRequest{in.APICollectionID, in.URL, in.Method}
+	found, err := at.find(ctx, c, findCollection)
 	if err != nil {
 		return none{}, err
 	}
-	e, err := newFinder(c).find(ctx, col.ID, in.URL, in.Method)
-	if err != nil {
-		return none{}, err
-	}
-	_, err = c.Store.EditEndpoints(ctx, []inventory.EndpointKey{e.EndpointKey}, func(e *inventory.Endpoint) (bool, error) {
+	_, err = c.Store.EditEndpoints(ctx, keysOf(found), func(e *inventory.Endpoint) (bool, error) {
 		changed := e.Description != in.Description.S
 		e.Description = in.Description.S
 		return changed, nil
@@ -69,28 +66,16 @@ func (a *API) fetchEndpointsCount(ctx context.Context, c *auth.Caller, in endpoi
 	if err != nil {
 		return out, err
 	}
-	cols, err := c.Store.Collections(ctx)
-	if err != nil {
-		return out, err
-	}
-	for i := range cols {
-		if cols[i].Deactivated {
-			continue
+	err = eachVisible(ctx, c, func(e *inventory.Endpoint, col *inventory.Collection) error {
+		if !col.Deactivated && e.Discovered <= to {
+			out.NewCount++
 		}
-		err := eachEndpoint(ctx, c, cols[i].ID, 0, func(e *inventory.Endpoint) error {
-			if e.Discovered <= to {
-				out.NewCount++
-			}
-			if e.Discovered <= from {
-				out.OldCount++
-			}
-			return nil
-		})
-		if err != nil {
-			return out, err
+		if !col.Deactivated && e.Discovered <= from {
+			out.OldCount++
 		}
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // period checks two times in Unix seconds, of which the second is now if absent.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -62,6 +63,41 @@ func eachEndpoint(ctx context.Context, c *auth.Caller, collection int32, skip in
 			return nil
 		}
 	}
+}
+
+// eachVisible yields every endpoint that the caller sees once, without params, with
+// its collection; of one that is hidden only the id is told.
+func eachVisible(ctx context.Context, c *auth.Caller, yield func(*inventory.Endpoint, *inventory.Collection) error) error {
+	cols, err := c.Store.Collections(ctx)
+	if err != nil {
+		return err
+	}
+	known := make(map[int32]*inventory.Collection, len(cols))
+	for i := range cols {
+		known[cols[i].ID] = &cols[i]
+	}
+	grouped := map[inventory.EndpointKey]bool{} // of hidden collections
+	for i := range cols {
+		group := cols[i].Type == inventory.TypeGroup
+		if group && !c.Restricted() {
+			continue // all that is in it is elsewhere
+		}
+		err := eachEndpoint(ctx, c, cols[i].ID, 0, func(e *inventory.Endpoint) error {
+			col := known[e.Collection]
+			if group {
+				if col != nil || grouped[e.EndpointKey] {
+					return nil
+				}
+				grouped[e.EndpointKey] = true
+				col = &inventory.Collection{ID: e.Collection}
+			}
+			return yield(e, col)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type apiInfosRequest struct {
@@ -148,6 +184,10 @@ func (a *API) apiInfos(ctx context.Context, c *auth.Caller, collection int32) ([
 		list = append(list, a.toAPIInfo(e, sensitive[e.EndpointKey]))
 		return nil
 	})
+	// A group has its endpoints in another order than a collection.
+	slices.SortFunc(list, func(x, y apiInfo) int {
+		return cmp.Or(strings.Compare(x.ID.URL, y.ID.URL), strings.Compare(x.ID.Method, y.ID.Method), cmp.Compare(x.ID.Collection, y.ID.Collection))
+	})
 	return list, err
 }
 
@@ -175,7 +215,7 @@ func (a *API) sensitiveEndpoints(ctx context.Context, c *auth.Caller, collection
 
 func (a *API) toAPIInfo(e *inventory.Endpoint, sensitive bool) apiInfo {
 	info := apiInfo{
-		ID: e.EndpointKey, Count: e.Count, Origins: orEmpty(e.Origins), CollectionIDs: []int32{e.Collection},
+		ID: e.EndpointKey, Count: e.Count, Origins: orEmpty(e.Origins), CollectionIDs: collectionIDs(e.Collection, e.Groups),
 		AllAuthTypesFound: orEmpty(e.AuthTypes), ActualAuthType: actualAuth(e.AuthTypes), APIAccessTypes: orEmpty(e.AccessTypes),
 		LastSeen: e.LastSeen, DiscoveredTimestamp: e.Discovered, ResponseCodes: orEmpty(e.ResponseCodes), APIType: e.APIType,
 		Description: orNull(e.Description), TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
@@ -222,53 +262,90 @@ func orEmpty[T any](s []T) []T {
 // A finder looks up endpoints as requests name them. It remembers the templates of
 // a collection, so that a list of many names reads them once.
 type finder struct {
-	c    *auth.Caller
-	sets map[int32]*pathtmpl.Set
+	c     *auth.Caller
+	paths map[int32]*paths
 }
 
-func newFinder(c *auth.Caller) *finder { return &finder{c: c, sets: map[int32]*pathtmpl.Set{}} }
+// paths are the templates of a collection, and of a group all endpoints too.
+type paths struct {
+	set     *pathtmpl.Set
+	members map[string][]inventory.EndpointKey // by method and URL; of a group
+}
 
-// find returns the endpoint of a collection that a request names: by its stored
-// text, else by the path of a URL, else by the template that the path fits.
-func (f *finder) find(ctx context.Context, collection int32, url, method string) (inventory.Endpoint, error) {
-	k := inventory.EndpointKey{Collection: collection, URL: url, Method: strings.ToUpper(strings.TrimSpace(method))}
-	e, err := f.c.Store.Endpoint(ctx, k)
-	if !isNotFound(err) {
-		return e, err
-	}
-	path := pathtmpl.Normalize(url)
-	if path != url {
-		k.URL = path
-		if e, err = f.c.Store.Endpoint(ctx, k); !isNotFound(err) {
-			return e, err
-		}
-	}
-	set, err := f.templates(ctx, collection)
+func newFinder(c *auth.Caller) *finder { return &finder{c: c, paths: map[int32]*paths{}} }
+
+// one is find for what can be one endpoint only.
+func (f *finder) one(ctx context.Context, collection int32, url, method string) (inventory.Endpoint, error) {
+	found, err := f.find(ctx, collection, url, method)
 	if err != nil {
-		return e, err
+		return inventory.Endpoint{}, err
 	}
-	if found, ok := set.Match(k.Method, path); ok {
-		k.URL = found
-		if e, err = f.c.Store.Endpoint(ctx, k); !isNotFound(err) {
-			return e, err
-		}
-	}
-	return e, fault.New(fault.NotFound, "url: no endpoint %s %s in the collection %d", clip(k.Method), clip(url), collection)
+	return found[0], nil
 }
 
-func (f *finder) templates(ctx context.Context, collection int32) (*pathtmpl.Set, error) {
-	if set := f.sets[collection]; set != nil {
-		return set, nil
+// find returns the endpoint of a collection that a request names, or those of a
+// group: by the stored text, else by the path of a URL, else by the template that
+// the path fits. It returns one at least, or an error.
+func (f *finder) find(ctx context.Context, collection int32, url, method string) ([]inventory.Endpoint, error) {
+	k := inventory.EndpointKey{Collection: collection, URL: url, Method: strings.ToUpper(strings.TrimSpace(method))}
+	path := pathtmpl.Normalize(url)
+	for _, u := range slices.Compact([]string{url, path}) {
+		k.URL = u
+		if found, err := f.read(ctx, k); len(found) > 0 || err != nil {
+			return found, err
+		}
 	}
-	set := pathtmpl.NewSet(pathtmpl.Options{})
+	p, err := f.pathsOf(ctx, collection)
+	if err != nil && !isNotFound(err) {
+		return nil, err
+	}
+	match, fits := p.set.Match(k.Method, path)
+	for _, u := range slices.Compact([]string{url, path, match}) {
+		keys := p.members[k.Method+" "+u]
+		if len(p.members) == 0 && fits && u == match {
+			k.URL = match
+			keys = []inventory.EndpointKey{k}
+		}
+		if found, err := f.read(ctx, keys...); len(found) > 0 || err != nil {
+			return found, err
+		}
+	}
+	return nil, fault.New(fault.NotFound, "url: no endpoint %s %s in the collection %d", clip(k.Method), clip(url), collection)
+}
+
+// read reads those of keys that exist.
+func (f *finder) read(ctx context.Context, keys ...inventory.EndpointKey) ([]inventory.Endpoint, error) {
+	var all []inventory.Endpoint
+	for _, k := range keys {
+		e, err := f.c.Store.Endpoint(ctx, k)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func (f *finder) pathsOf(ctx context.Context, collection int32) (*paths, error) {
+	if p := f.paths[collection]; p != nil {
+		return p, nil
+	}
+	p := &paths{set: pathtmpl.NewSet(pathtmpl.Options{}), members: map[string][]inventory.EndpointKey{}}
 	err := f.c.Store.Keys(ctx, collection, func(o inventory.EndpointKey) error {
 		if pathtmpl.IsTemplate(o.URL) {
-			set.Add(o.Method, o.URL)
+			p.set.Add(o.Method, o.URL)
+		}
+		if o.Collection != collection {
+			name := o.Method + " " + o.URL
+			p.members[name] = append(p.members[name], o)
 		}
 		return nil
 	})
-	f.sets[collection] = set
-	return set, err
+	f.paths[collection] = p
+	return p, err
 }
 
 // list returns the keys of the endpoints that a list names. Unknown ones are
@@ -279,14 +356,14 @@ func (f *finder) list(ctx context.Context, field string, names APIs) ([]inventor
 		if n.APICollectionID.N < math.MinInt32 || n.APICollectionID.N > math.MaxInt32 {
 			continue
 		}
-		e, err := f.find(ctx, int32(n.APICollectionID.N), n.URL, n.Method)
+		found, err := f.find(ctx, int32(n.APICollectionID.N), n.URL, n.Method)
 		if isNotFound(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, e.EndpointKey)
+		keys = append(keys, keysOf(found)...)
 	}
 	if len(keys) == 0 && len(names) > 0 {
 		return nil, fault.New(fault.NotFound, "%s: none of the %d elements names an endpoint", field, len(names))

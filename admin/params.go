@@ -16,13 +16,41 @@ type endpointRequest struct {
 	Method          string `json:"method" api:"required"`
 }
 
-// find returns the endpoint that a request names, in an active collection.
-func (in *endpointRequest) find(ctx context.Context, c *auth.Caller) (inventory.Endpoint, error) {
-	col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+// find returns the endpoints that a request names: one, unless a group has several
+// of the same URL. collection is findCollection, or activeCollection for what is
+// closed to deactivated ones. An endpoint that is visible for being in a group is
+// found by its own collection too, which may be hidden: it is active then.
+func (in *endpointRequest) find(ctx context.Context, c *auth.Caller, collection findCollectionFunc) ([]inventory.Endpoint, error) {
+	col, err := collection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+	if id := in.APICollectionID.N; isNotFound(err) && math.MinInt32 <= id && id <= math.MaxInt32 {
+		if found, ferr := newFinder(c).find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
+			return found, ferr
+		}
+	}
 	if err != nil {
-		return inventory.Endpoint{}, err
+		return nil, err
 	}
 	return newFinder(c).find(ctx, col.ID, in.URL, in.Method)
+}
+
+// active returns the endpoints that a request names, in an active collection.
+func (in *endpointRequest) active(ctx context.Context, c *auth.Caller) ([]inventory.Endpoint, error) {
+	return in.find(ctx, c, activeCollection)
+}
+
+type findCollectionFunc func(ctx context.Context, c *auth.Caller, field string, id int64) (inventory.Collection, error)
+
+func keysOf(es []inventory.Endpoint) []inventory.EndpointKey {
+	keys := make([]inventory.EndpointKey, len(es))
+	for i := range es {
+		keys[i] = es[i].EndpointKey
+	}
+	return keys
+}
+
+// collectionIDs are those of a row: its own collection and the groups that it is in.
+func collectionIDs(own int32, groups []int32) []int32 {
+	return append([]int32{own}, groups...)
 }
 
 type loadParamsResponse struct {
@@ -74,24 +102,26 @@ type elements struct {
 
 func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest) (loadParamsResponse, error) {
 	var out loadParamsResponse
-	e, err := in.find(ctx, c)
+	found, err := in.active(ctx, c)
 	if err != nil {
 		return out, err
 	}
-	s, err := a.sensitivity(ctx, c, []int32{e.Collection})
+	s, err := a.sensitivityOf(ctx, c, found)
 	if err != nil {
 		return out, err
 	}
-	out.Data.Params = make([]param, len(e.Params))
-	for i := range e.Params {
-		out.Data.Params[i] = toParam(s, &e, &e.Params[i])
+	out.Data.Params = []param{}
+	for i := range found {
+		for j := range found[i].Params {
+			out.Data.Params = append(out.Data.Params, toParam(s, &found[i], &found[i].Params[j]))
+		}
 	}
 	return out, nil
 }
 
 func toParam(s *sensitivity, e *inventory.Endpoint, p *inventory.Param) param {
 	out := param{
-		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: []int32{e.Collection},
+		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: collectionIDs(e.Collection, e.Groups),
 		ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query, Param: p.Name,
 		SubType: toSubType(s.types, p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
 		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: &elements{orEmpty(p.Values)}, Domain: p.Domain(),

@@ -99,11 +99,13 @@ type harDump struct {
 	caller   *auth.Caller
 	account  string
 	from, to time.Time
-	only     *inventory.Collection  // nil: all
-	endpoint *inventory.EndpointKey // nil: all
-	paths    *pathtmpl.Set          // of endpoint's method, to tell its paths from those of others
-	hosts    map[string]int32       // host to collection, all that the caller sees
-	sees     []inventory.Collection
+	only     *inventory.Collection // nil: all
+	hosts    map[string]int32      // host to collection, of the whole account
+	// The endpoints whose records are wanted, and by collection the paths of all
+	// endpoints, to tell theirs from those of others; nil if whole collections are
+	// wanted.
+	wanted map[inventory.EndpointKey]bool
+	paths  map[int32]*pathtmpl.Set
 }
 
 // pick reads "METHOD URL", the text of which the page makes links.
@@ -115,29 +117,76 @@ func (d *harDump) pick(ctx context.Context, text string) error {
 	if d.only == nil {
 		return fault.New(fault.Invalid, "collection: is required when endpoint is given")
 	}
-	e, err := newFinder(d.caller).find(ctx, d.only.ID, strings.TrimSpace(target), method)
+	found, err := newFinder(d.caller).find(ctx, d.only.ID, strings.TrimSpace(target), method)
 	if err != nil {
 		return err
 	}
-	d.endpoint = &e.EndpointKey
-	d.paths = pathtmpl.NewSet(pathtmpl.Options{})
-	return d.caller.Store.Keys(ctx, d.only.ID, func(k inventory.EndpointKey) error {
-		if k.Method == e.Method {
-			d.paths.Add(k.Method, k.URL)
-		}
-		return nil
-	})
+	d.wanted = map[inventory.EndpointKey]bool{}
+	for i := range found {
+		d.wanted[found[i].EndpointKey] = true
+	}
+	return nil
 }
 
+// prepare reads what tells whose a record is. The paths are those of the account
+// and not of the caller: a path that the caller does not see must not pass for one
+// of a template that they see.
 func (d *harDump) prepare(ctx context.Context) error {
-	all, err := d.caller.Store.Collections(ctx)
+	full := d.api.cfg.Stores.Full(d.caller.Account)
+	all, err := full.Collections(ctx)
 	if err != nil {
 		return err
 	}
-	d.sees, d.hosts = all, make(map[string]int32, len(all))
+	d.hosts = make(map[string]int32, len(all))
 	for i := range all {
 		if all[i].HostName != "" {
 			d.hosts[all[i].HostName] = all[i].ID
+		}
+	}
+	if err := d.members(ctx); err != nil {
+		return err
+	}
+	d.paths = map[int32]*pathtmpl.Set{}
+	for k := range d.wanted {
+		if d.paths[k.Collection] != nil {
+			continue
+		}
+		set := pathtmpl.NewSet(pathtmpl.Options{})
+		d.paths[k.Collection] = set
+		if err := full.Keys(ctx, k.Collection, func(k inventory.EndpointKey) error { set.Add(k.Method, k.URL); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members adds what is in the group that was asked for, or, for all records, in
+// those that a limited caller sees.
+func (d *harDump) members(ctx context.Context) error {
+	if d.wanted != nil {
+		return nil
+	}
+	var groups []int32
+	switch {
+	case d.only != nil && d.only.Type == inventory.TypeGroup:
+		groups = []int32{d.only.ID}
+	case d.only == nil && d.caller.Restricted():
+		cols, err := d.caller.Store.Collections(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range cols {
+			if cols[i].Type == inventory.TypeGroup {
+				groups = append(groups, cols[i].ID)
+			}
+		}
+	default:
+		return nil
+	}
+	d.wanted = map[inventory.EndpointKey]bool{}
+	for _, id := range groups {
+		if err := d.caller.Store.Keys(ctx, id, func(k inventory.EndpointKey) error { d.wanted[k] = true; return nil }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -167,23 +216,25 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return nil
 	}
 	id, known := d.collectionOf(r)
-	switch {
-	case d.only != nil && (!known || id != d.only.ID):
+	if !known {
+		// Without a collection it is nobody's but the whole account's.
+		if d.only != nil || d.caller.Restricted() {
+			return nil
+		}
+	} else if !d.whole(id) && d.paths[id] == nil {
 		return nil
-	case d.caller.Restricted() && (!known || !d.caller.Sees(id)):
-		return nil
-	case d.endpoint == nil && r.Form == ingest.FormHAR:
+	}
+	if (!known || d.whole(id)) && r.Form == ingest.FormHAR {
 		return out.Write(r.Data) // as it came: most of a download is copied and never decoded
 	}
 	var e har.Entry
 	if err := r.DecodeEntry(&e); err != nil {
 		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
 	}
-	if d.endpoint != nil {
-		if !strings.EqualFold(e.Request.Method, d.endpoint.Method) {
-			return nil
-		}
-		if match, ok := d.paths.Match(d.endpoint.Method, pathtmpl.Normalize(e.Request.URL)); !ok || match != d.endpoint.URL {
+	if known && !d.whole(id) {
+		k := inventory.EndpointKey{Collection: id, Method: strings.ToUpper(e.Request.Method)}
+		k.URL, _ = d.paths[id].Match(k.Method, pathtmpl.Normalize(e.Request.URL))
+		if !d.wanted[k] {
 			return nil
 		}
 	}
@@ -191,6 +242,14 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return out.Write(r.Data)
 	}
 	return out.Write(har.AppendEntry(nil, &e))
+}
+
+// whole says whether all records of a collection are wanted.
+func (d *harDump) whole(id int32) bool {
+	if d.only != nil {
+		return d.wanted == nil && id == d.only.ID
+	}
+	return d.caller.Sees(id)
 }
 
 // collectionOf says in which collection a record belongs: live traffic in that of
@@ -215,22 +274,16 @@ func (d *harDump) collectionOf(r *ingest.Record) (int32, bool) {
 
 // samples writes the stored samples, for want of a log.
 func (d *harDump) samples(ctx context.Context, out *har.Writer) error {
-	cols := d.sees
-	if d.only != nil {
-		cols = []inventory.Collection{*d.only}
-	}
-	for i := range cols {
-		err := eachEndpoint(ctx, d.caller, cols[i].ID, 0, func(e *inventory.Endpoint) error {
-			if d.endpoint != nil && e.EndpointKey != *d.endpoint {
-				return nil
-			}
-			return d.samplesOf(ctx, out, e.EndpointKey)
-		})
-		if err != nil {
-			return err
+	one := func(e *inventory.Endpoint) error {
+		if d.only != nil && d.wanted != nil && !d.wanted[e.EndpointKey] {
+			return nil
 		}
+		return d.samplesOf(ctx, out, e.EndpointKey)
 	}
-	return nil
+	if d.only != nil {
+		return eachEndpoint(ctx, d.caller, d.only.ID, 0, one)
+	}
+	return eachVisible(ctx, d.caller, func(e *inventory.Endpoint, _ *inventory.Collection) error { return one(e) })
 }
 
 func (d *harDump) samplesOf(ctx context.Context, out *har.Writer, k inventory.EndpointKey) error {

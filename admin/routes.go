@@ -25,7 +25,22 @@ var routes = []route{
 	{"activateCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).activateCollections)},
 	{"deleteMultipleCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteCollections)},
 	{"deleteCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteCollection)},
+	{"fetchAPICollection", needs(auth.APICollections, auth.Read), post((*API).fetchAPICollection)},
 	{"redactCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).redactCollection)},
+
+	// API groups.
+	{"createCustomCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).createCustomCollection)},
+	{"addApisToCustomCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).addAPIsToGroup)},
+	{"removeApisFromCustomCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).removeAPIsFromGroup)},
+	{"updateCustomCollection", needs(auth.APICollections, auth.ReadWrite), post((*API).updateCustomCollection)},
+	{"computeCustomCollections", needs(auth.APICollections, auth.ReadWrite), post((*API).computeCustomCollections)},
+	{"getEndpointsFromConditions", needs(auth.APICollections, auth.Read), post((*API).countByConditions)},
+	{"getEndpointsListFromConditions", needs(auth.APICollections, auth.Read), post((*API).listByConditions)},
+
+	// Test roles.
+	{"addTestRoles", needs(auth.APICollections, auth.ReadWrite), post((*API).addTestRole)},
+	{"fetchTestRoles", needs(auth.APICollections, auth.Read), post((*API).fetchTestRoles)},
+	{"deleteTestRole", needs(auth.APICollections, auth.ReadWrite), post((*API).deleteTestRole)},
 
 	// Endpoints.
 	{"fetchCollectionWiseApiEndpoints", needs(auth.APICollections, auth.Read), post((*API).fetchCollectionEndpoints)},

@@ -60,27 +60,37 @@ type sampleID struct {
 
 func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
-	e, err := in.find(ctx, c)
+	found, err := in.active(ctx, c)
 	if err != nil {
 		return out, err
 	}
-	if err := out.addTraffic(ctx, c, e.EndpointKey); err != nil {
-		return out, err
+	for i := range found {
+		if err := out.add(ctx, c, &found[i]); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// add appends the traffic and the samples of one endpoint.
+func (r *fetchSamplesResponse) add(ctx context.Context, c *auth.Caller, e *inventory.Endpoint) error {
+	if err := r.addTraffic(ctx, c, e.EndpointKey); err != nil {
+		return err
 	}
 	samples, err := c.Store.Samples(ctx, e.EndpointKey)
 	if err != nil || len(samples) == 0 {
-		return out, err
+		return err
 	}
-	data := sampleData{ID: sampleID{EndpointKey: e.EndpointKey, ResponseCode: -1}, CollectionIDs: []int32{e.Collection}}
+	data := sampleData{ID: sampleID{EndpointKey: e.EndpointKey, ResponseCode: -1}, CollectionIDs: collectionIDs(e.Collection, e.Groups)}
 	for i := range samples {
 		text, err := aktoText(&samples[i])
 		if err != nil {
-			return out, err
+			return err
 		}
 		data.Samples = append(data.Samples, text)
 	}
-	out.SampleDataList = append(out.SampleDataList, data)
-	return out, nil
+	r.SampleDataList = append(r.SampleDataList, data)
+	return nil
 }
 
 func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k inventory.EndpointKey) error {
@@ -101,22 +111,24 @@ func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k
 // several.
 func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
-	e, err := in.find(ctx, c)
-	if err != nil {
-		return out, err
-	}
-	samples, err := c.Store.SensitiveSamples(ctx, e.EndpointKey)
+	found, err := in.active(ctx, c)
 	if err != nil {
 		return out, err
 	}
 	byParam := map[inventory.ParamKey][]string{}
-	for i := range samples {
-		text, err := aktoText(&samples[i].Sample)
+	for i := range found {
+		samples, err := c.Store.SensitiveSamples(ctx, found[i].EndpointKey)
 		if err != nil {
 			return out, err
 		}
-		for _, p := range samples[i].Params {
-			byParam[p] = append(byParam[p], text)
+		for j := range samples {
+			text, err := aktoText(&samples[j].Sample)
+			if err != nil {
+				return out, err
+			}
+			for _, p := range samples[j].Params {
+				byParam[p] = append(byParam[p], text)
+			}
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(byParam), func(x, y inventory.ParamKey) int { return x.Compare(&y) })

@@ -38,8 +38,13 @@ type scanned struct {
 func eachTried(ctx context.Context, c *auth.Caller, collections []int32, yield func(*tried)) (scanned, error) {
 	out := scanned{Complete: true}
 	var keys []inventory.EndpointKey
+	listed := map[inventory.EndpointKey]bool{} // groups have what is in others too
 	for _, id := range collections {
 		err := c.Store.Keys(ctx, id, func(k inventory.EndpointKey) error {
+			if listed[k] {
+				return nil
+			}
+			listed[k] = true
 			if len(keys) == maxTriedEndpoints {
 				out.Complete = false
 				return errFull

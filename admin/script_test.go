@@ -127,6 +127,7 @@ func (w *world) serve(ctx context.Context, change func(*admin.Config)) (err erro
 		Stores: w.db, Users: w.db, Jobs: w.db, Sink: w.sink, Records: w.sink, Learner: w, Version: "1.2.3",
 		Now:     func() time.Time { return time.Unix(now, w.late.Load()) },
 		Tokens:  signer(),
+		Sealer:  sealer(),
 		Mailer:  w.mail,
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
@@ -440,4 +441,13 @@ func cmdBusy(ts *testscript.TestScript, neg bool, _ []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy = !neg
+}
+
+// sealer has a key that all test servers share.
+func sealer() *auth.Sealer {
+	s, err := auth.NewSealer(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		panic(err)
+	}
+	return s
 }

@@ -44,7 +44,7 @@ type markedParam struct {
 func toMarked(o *inventory.SensitiveOverride) markedParam {
 	return markedParam{
 		URL: o.URL, Method: o.Method, ResponseCode: o.ResponseCode, IsHeader: o.Header, Param: o.Param,
-		APICollectionID: o.Collection, CollectionIDs: []int32{o.Collection}, Sensitive: o.Sensitive, SampleDataSaved: o.SampleSaved,
+		APICollectionID: o.Collection, CollectionIDs: collectionIDs(o.Collection, o.Groups), Sensitive: o.Sensitive, SampleDataSaved: o.SampleSaved,
 	}
 }
 
@@ -156,19 +156,26 @@ type unmarkRequest struct {
 	Param           string `json:"param" api:"required"`
 }
 
-// override returns what the request names, and whether the endpoint has it.
+// override returns what the request names, and whether the endpoint has it. Of
+// several endpoints that a group has with one URL it is the first that has it.
 func (in *unmarkRequest) override(ctx context.Context, c *auth.Caller) (o inventory.SensitiveOverride, known bool, err error) {
 	at := endpointRequest{in.APICollectionID, in.URL, in.Method}
-	e, err := at.find(ctx, c)
-	if err != nil {
-		return o, false, err
+	found, err := at.active(ctx, c)
+	for i := range found {
+		if o, known = in.of(&found[i]); known {
+			break
+		}
 	}
+	return o, known, err
+}
+
+func (in *unmarkRequest) of(e *inventory.Endpoint) (o inventory.SensitiveOverride, known bool) {
 	known = slices.ContainsFunc(e.Params, func(p inventory.Param) bool {
 		return p.Name == in.Param && int64(p.ResponseCode) == in.ResponseCode.N && p.Header == in.IsHeader.B
 	})
 	return inventory.SensitiveOverride{
 		EndpointKey: e.EndpointKey, ResponseCode: int(in.ResponseCode.N), Header: in.IsHeader.B, Param: in.Param,
-	}, known, nil
+	}, known
 }
 
 func (a *API) addSensitiveField(ctx context.Context, c *auth.Caller, in markRequest) (none, error) {

@@ -26,6 +26,9 @@ const (
 // templateSet reads the templates of a collection as the learner has them stored.
 func (a *API) templateSet(ctx context.Context, c *auth.Caller, col *inventory.Collection) (*pathtmpl.Set, inventory.TemplateState, error) {
 	var state inventory.TemplateState
+	if col.Type == inventory.TypeGroup {
+		return nil, state, fault.New(fault.Invalid, "apiCollectionId: a group has no templates of its own")
+	}
 	s, err := c.Store.Settings(ctx)
 	if err != nil {
 		return nil, state, err
@@ -286,7 +289,7 @@ func (a *API) splitTemplate(ctx context.Context, c *auth.Caller, in endpointRequ
 	if err != nil {
 		return out, err
 	}
-	e, err := newFinder(c).find(ctx, col.ID, in.URL, in.Method)
+	e, err := newFinder(c).one(ctx, col.ID, in.URL, in.Method)
 	if err != nil {
 		return out, err
 	}

@@ -81,7 +81,15 @@ func definitions(ctx context.Context, c *auth.Caller) (datatype.Definitions, err
 // word of people on one of them.
 type sensitivity struct {
 	types *datatype.Detector
-	marks map[inventory.SensitiveOverride]bool
+	marks map[mark]bool
+}
+
+// A mark names a parameter, whatever its type.
+type mark struct {
+	inventory.EndpointKey
+	code   int
+	header bool
+	param  string
 }
 
 // sensitivity returns what is sensitive in collections; nil is all.
@@ -91,13 +99,25 @@ func (a *API) sensitivity(ctx context.Context, c *auth.Caller, collections []int
 		return nil, err
 	}
 	marks, err := c.Store.SensitiveOverrides(ctx, collections)
-	s := &sensitivity{types: types, marks: make(map[inventory.SensitiveOverride]bool, len(marks))}
+	s := &sensitivity{types: types, marks: make(map[mark]bool, len(marks))}
 	for i := range marks {
-		m := marks[i]
-		m.Sensitive, m.SampleSaved = false, false
-		s.marks[m] = marks[i].Sensitive
+		m := &marks[i]
+		s.marks[mark{m.EndpointKey, m.ResponseCode, m.Header, m.Param}] = m.Sensitive
 	}
 	return s, err
+}
+
+// sensitivityOf is sensitivity for some endpoints, which may be visible although
+// their collections are not.
+func (a *API) sensitivityOf(ctx context.Context, c *auth.Caller, es []inventory.Endpoint) (*sensitivity, error) {
+	ids := []int32{}
+	for i := range es {
+		if !c.Sees(es[i].Collection) {
+			return a.sensitivity(ctx, c, nil)
+		}
+		ids = append(ids, es[i].Collection)
+	}
+	return a.sensitivity(ctx, c, ids)
 }
 
 func (s *sensitivity) of(k inventory.EndpointKey, p *inventory.Param) bool {
@@ -111,7 +131,7 @@ func (s *sensitivity) mark(k inventory.EndpointKey, p *inventory.Param) (sensiti
 	if len(s.marks) == 0 {
 		return false, false
 	}
-	sensitive, ok = s.marks[inventory.SensitiveOverride{EndpointKey: k, ResponseCode: p.ResponseCode, Header: p.Header, Param: p.Name}]
+	sensitive, ok = s.marks[mark{k, p.ResponseCode, p.Header, p.Name}]
 	return sensitive, ok
 }
 

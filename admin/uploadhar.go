@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +54,12 @@ func (a *API) uploadHAR(ctx context.Context, c *auth.Caller, in uploadHARRequest
 	h := &harImport{api: a, caller: c, collection: col.ID, source: "HAR"}
 	if c.Key != nil && c.Key.Utility == auth.Burp {
 		h.source = "BURP"
+		if err := a.cfg.Users.StampData(ctx, c.Account, c.User.ID, a.cfg.Now().Unix()); err != nil {
+			return out, err
+		}
+	}
+	if err := a.keep(ctx, c, &col, inventory.FileHAR, string(text)); err != nil {
+		return out, err
 	}
 	err = harfile.Parse(ctx, strings.NewReader(string(text)), func(e *har.Entry, problems []importer.Problem) error {
 		return h.take(ctx, e, problems)
@@ -73,6 +82,24 @@ func (a *API) uploadHAR(ctx context.Context, c *auth.Caller, in uploadHARRequest
 	}
 	out.HARErrors = h.report()
 	return out, nil
+}
+
+// keep stores a document as it was uploaded, unless it is for a collection in which
+// nothing may be kept in the clear.
+func (a *API) keep(ctx context.Context, c *auth.Caller, col *inventory.Collection, kind, text string) error {
+	if col.Redact {
+		return nil
+	}
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	_, err := c.Store.PutFile(ctx, inventory.StoredFile{Type: kind, Uploaded: a.cfg.Now().Unix(), Collection: col.ID, Data: z.Bytes()})
+	return err
 }
 
 // harTarget finds or makes the collection of an upload. A name that is new makes
@@ -107,7 +134,7 @@ func (a *API) harTarget(ctx context.Context, c *auth.Caller, in *uploadHARReques
 		return col, fault.New(fault.Invalid, "harString: is larger than %d bytes", a.cfg.MaxHAR)
 	}
 	if !found {
-		return a.addCollection(ctx, c, in.APICollectionName)
+		return a.addCollection(ctx, c, in.APICollectionName, nil)
 	}
 	return col, nil
 }

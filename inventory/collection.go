@@ -26,9 +26,13 @@ type Collection struct {
 	OutOfTestingScope        bool
 	Automated                bool
 	Type                     string // "" or API_GROUP
-	Tags                     []Tag
+	Tags                     []Tag  // nil until somebody edits them; see AllTags
 	AccessType               string // "", Internal, Third party or Unknown
-	URLsCount                int    // endpoints it has, counted by the store
+	URLsCount                int    // endpoints it has, or that are in the group, counted by the store
+
+	// Of a group.
+	Conditions []Condition
+	Within     []int32 // see NewSelector
 }
 
 // DefaultCollection is the name of the collection 0 that every account has.
@@ -115,6 +119,18 @@ func EnvType(host string) string {
 		return "INTERNAL"
 	}
 	return ""
+}
+
+// AllTags returns the tags that people see: Tags, or while these are nil the
+// environment that the host tells. It may return Tags itself.
+func (c *Collection) AllTags() []Tag {
+	if c.Tags != nil {
+		return c.Tags
+	}
+	if env := EnvType(c.HostName); env != "" {
+		return []Tag{{LastUpdatedTS: c.StartTS, KeyName: KeyEnvType, Value: env, Source: "AKTO"}}
+	}
+	return nil
 }
 
 // A Tag is a label of a collection; the environment is the one with KeyName

@@ -35,6 +35,9 @@ type Endpoint struct {
 	// seconds, by its index there. Nil, or 0, is as long as the endpoint.
 	AuthSeen, CodeSeen []int64
 	Callers            Callers // who sent requests
+	// Groups are the groups it is in, by id. They follow from the conditions of these:
+	// the store fills them in, and they are never stored or merged.
+	Groups []int32
 }
 
 // Bounds of an Endpoint. A set that is full keeps its smallest members, and an

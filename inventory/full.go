@@ -10,12 +10,12 @@ type FullStore interface {
 	SettingsStore
 	DefinitionStore
 	TemplateStore
-	ChangeStore
-	TrafficStore
-	DroppedStore
+	HistoryStore
 	SensitiveStore
 	CollectionEditor
 	EndpointEditor
+	GroupStore
+	FileStore
 }
 
 // A TemplateState is what path templates of a collection are made from, beside its
@@ -64,13 +64,16 @@ type CollectionEditor interface {
 	// exists, stores it if edit reports a change, and returns those stored, with
 	// URLsCount: all of them or, if edit fails, none. ID, HostName and VxlanID
 	// cannot change. A display name that another collection has in any letter case
-	// is fault.Conflict. edit must not call the store.
+	// is fault.Conflict. edit must not call the store. What it means for groups is
+	// left to Regroup.
 	EditCollections(ctx context.Context, ids []int32, edit func(*Collection) (changed bool, err error)) ([]Collection, error)
 	// DeleteCollections removes collections with all that belongs to them, and
 	// returns how many endpoints that were. Ids that do not exist are skipped. The
-	// default collection is emptied and stays. It may be repeated after an error.
+	// default collection is emptied and stays. Groups lose what they list of them; a
+	// group itself goes without the endpoints that are in it. It may be repeated
+	// after an error.
 	DeleteCollections(ctx context.Context, ids []int32) (endpoints int, err error)
-	// DropSamples empties samples, sensitive samples and values of parameters of
+	// DropSamples empties samples, sensitive samples, files and values of parameters of
 	// collections, then sets SampleCollectionsDropped of each. It may be repeated
 	// after an error.
 	DropSamples(ctx context.Context, ids []int32) error
@@ -91,7 +94,26 @@ type EndpointEditor interface {
 // Maintenance is the upkeep of a store.
 type Maintenance interface {
 	// Compact removes, for every account, what its settings keep no longer at now
-	// (Unix seconds): old samples, changes. It works in short transactions and may
+	// (Unix seconds): old samples, changes, files. It works in short transactions and may
 	// be broken off at any time.
 	Compact(ctx context.Context, now int64) error
+	// Regroup is GroupStore.Regroup of all groups and collections of all accounts.
+	Regroup(ctx context.Context) error
+}
+
+// A GroupStore keeps which endpoints are in which groups. It follows from the
+// groups' conditions: what Apply, Absorb and the editors of endpoints change is
+// settled when they return, while what an edit of a collection means for the
+// endpoints of it, or for a group, is noted and settled by Regroup.
+type GroupStore interface {
+	// Memberships returns the groups that an endpoint is in, by id; none if it does
+	// not exist.
+	Memberships(ctx context.Context, k EndpointKey) ([]int32, error)
+	// Recompute notes that the members of groups are to be looked for anew. Ids of
+	// what is no group are skipped.
+	Recompute(ctx context.Context, groups []int32) error
+	// Regroup settles what was noted of groups and collections (nil is all). It works
+	// in short transactions, several may run at once, and it may be broken off at any
+	// time: what is left stays noted.
+	Regroup(ctx context.Context, ids []int32) error
 }

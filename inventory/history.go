@@ -49,6 +49,13 @@ type ChangeFilter struct {
 	From, To    int64 // Unix seconds; To is not included
 }
 
+// A HistoryStore keeps what happened when, and what was dropped.
+type HistoryStore interface {
+	ChangeStore
+	TrafficStore
+	DroppedStore
+}
+
 // A ChangeStore keeps changes. They are written by Apply and Absorb, and removed
 // by Compact when they are too old.
 type ChangeStore interface {
@@ -103,6 +110,8 @@ type SensitiveOverride struct {
 	Param        string `json:"param"`
 	Sensitive    bool   `json:"sensitive"`
 	SampleSaved  bool   `json:"sampleDataSaved"`
+	// Groups are those of the endpoint, as Endpoint.Groups.
+	Groups []int32 `json:"-"`
 }
 
 // A SensitiveStore keeps samples of sensitive parameters, the newest MaxSamples of

@@ -117,6 +117,7 @@ const (
 	DataTypeOverrides = "akto_data_type"           // ID: the name of the built-in type
 	CustomAuthTypes   = "custom_auth_type"         // ID: the name
 	AdvancedFilters   = "advanced_traffic_filters" // ID: the id of the filter
+	TestRoles         = "test_role"                // ID: 24 hexadecimal digits; the learner has no use for it
 )
 
 // A Definition is a rule that a person wrote: its published JSON document, which

@@ -109,7 +109,8 @@ type CollectionStore interface {
 	Collection(ctx context.Context, id int32) (Collection, error)
 	// AddCollection stores c under c.ID, or the next free id above it, and
 	// returns what was stored. A display name that exists in any letter case is
-	// fault.Conflict.
+	// fault.Conflict, more than MaxGroups groups fault.Invalid. Who is in a new group
+	// is left to GroupStore.Regroup.
 	AddCollection(ctx context.Context, c Collection) (Collection, error)
 	// HostCollection returns the collection of a host, made at now (Unix seconds)
 	// if there is none: its id is HashID(host), or the first free one of ProbeID,
@@ -119,12 +120,15 @@ type CollectionStore interface {
 	EnsureCollection(ctx context.Context, id int32, now int64) (Collection, error)
 }
 
-// An EndpointStore keeps endpoints.
+// An EndpointStore keeps endpoints. Where a collection is named, the id of a group
+// stands for the endpoints that are in it, which keep their own collection in their
+// key; what is in several of those named comes once. Endpoints are read with Groups.
 type EndpointStore interface {
 	// Endpoint returns one endpoint with its params.
 	Endpoint(ctx context.Context, k EndpointKey) (Endpoint, error)
 	// Endpoints returns at most limit endpoints of a collection without params,
-	// ordered by URL and method, after leaving out the first skip.
+	// ordered by URL and method, of a group in the order in which they were found,
+	// after leaving out the first skip.
 	Endpoints(ctx context.Context, collection int32, skip, limit int) ([]Endpoint, error)
 	// WithTypes calls yield for every endpoint that has a param of one of types, of
 	// the collections given (nil is all), whole and in no order.

@@ -14,6 +14,7 @@ type Store interface {
 	AuditStore
 	PlanStore
 	SubscriptionStore
+	PluginStore
 	InvitationStore
 	TeamStore
 	AccountStore
@@ -64,4 +65,13 @@ type KeyStore interface {
 	// DeleteKey removes a key of a user in an account and reports whether there was
 	// one with that id.
 	DeleteKey(ctx context.Context, id, owner, account int32) (bool, error)
+}
+
+// A PluginStore keeps when the plugin of a user, as that for Burp, last sent data.
+type PluginStore interface {
+	// StampData stores a time (Unix seconds); an earlier one than is stored changes
+	// nothing.
+	StampData(ctx context.Context, account, user int32, at int64) error
+	// LastData returns it; 0 if there was none.
+	LastData(ctx context.Context, account, user int32) (int64, error)
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -61,6 +62,45 @@ func (s *spy) EditEndpoints(_ context.Context, keys []inventory.EndpointKey, _ f
 	return 0, nil
 }
 
+// Memberships says that /shared is in the groups 1 and 3.
+func (s *spy) Memberships(_ context.Context, k inventory.EndpointKey) ([]int32, error) {
+	if k.URL == "/shared" {
+		return []int32{1, 3}, nil
+	}
+	return nil, nil
+}
+
+func (s *spy) Endpoint(_ context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
+	return inventory.Endpoint{EndpointKey: k, Groups: []int32{1, 3}}, nil
+}
+
+func (s *spy) Keys(_ context.Context, id int32, yield func(inventory.EndpointKey) error) error {
+	s.asked = append(s.asked, id)
+	return yield(inventory.EndpointKey{Collection: 2, URL: "/shared"})
+}
+
+func (s *spy) File(context.Context, string) (inventory.StoredFile, error) {
+	return inventory.StoredFile{Collection: 2}, nil
+}
+
+func (s *spy) Files(context.Context) ([]inventory.StoredFile, error) {
+	return []inventory.StoredFile{{Collection: 1}, {Collection: 2}}, nil
+}
+
+func (s *spy) Recompute(_ context.Context, ids []int32) error {
+	s.asked = append(s.asked, ids...)
+	return nil
+}
+
+func (s *spy) Regroup(_ context.Context, ids []int32) error {
+	s.asked = append(s.asked, ids...)
+	return nil
+}
+
+func (s *spy) AddCollection(_ context.Context, c inventory.Collection) (inventory.Collection, error) {
+	return c, nil
+}
+
 func (s *spy) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKey) (int, error) {
 	return s.EditEndpoints(ctx, keys, nil)
 }
@@ -109,6 +149,9 @@ func TestLimitedLists(t *testing.T) {
 	if keys[1].Collection != 2 {
 		t.Error("the caller's list of keys was changed")
 	}
+	if files, err := l.Files(ctx); err != nil || len(files) != 1 || files[0].Collection != 1 {
+		t.Errorf("Files = %v, %v", files, err)
+	}
 	drops, err := l.Drops(ctx)
 	if err != nil || len(drops) != 1 || drops[0].Host != "one" {
 		t.Errorf("Drops = %v, %v", drops, err)
@@ -131,6 +174,11 @@ func TestLimitedHides(t *testing.T) {
 			return err
 		}},
 		"Absorb":           {fault.NotFound, func() error { return l.Absorb(ctx, inventory.Absorption{Collection: 2}) }},
+		"Endpoint":         {fault.NotFound, func() error { _, err := l.Endpoint(ctx, k); return err }},
+		"Endpoints":        {fault.NotFound, func() error { _, err := l.Endpoints(ctx, 2, 0, 1); return err }},
+		"Samples":          {fault.NotFound, func() error { _, err := l.Samples(ctx, k); return err }},
+		"PutFile":          {fault.NotFound, func() error { _, err := l.PutFile(ctx, inventory.StoredFile{Collection: 2}); return err }},
+		"File":             {fault.NotFound, func() error { _, err := l.File(ctx, "x"); return err }},
 		"Traffic":          {fault.NotFound, func() error { _, err := l.Traffic(ctx, k); return err }},
 		"SensitiveSamples": {fault.NotFound, func() error { _, err := l.SensitiveSamples(ctx, k); return err }},
 		"PutSensitiveOverride": {fault.NotFound, func() error {
@@ -157,4 +205,83 @@ func TestLimitedIsWhole(t *testing.T) {
 			t.Errorf("limited embeds %s", f.Type)
 		}
 	}
+}
+
+// What a visible group has is visible, whatever collection it is of; the groups and
+// the collections around it are not.
+func TestLimitedSeesThroughGroups(t *testing.T) {
+	ctx := t.Context()
+	s := &spy{}
+	l := &limited{all: s, seen: []int32{1}}
+	shared, other := inventory.EndpointKey{Collection: 2, URL: "/shared"}, inventory.EndpointKey{Collection: 2, URL: "/other"}
+	e, err := l.Endpoint(ctx, shared)
+	if err != nil || !slices.Equal(e.Groups, []int32{1}) {
+		t.Errorf("Endpoint = %+v, %v; want it in the visible group only", e, err)
+	}
+	if _, err := l.Endpoint(ctx, other); !inventory.NotFound(err) {
+		t.Errorf("a hidden endpoint beside it: %v", err)
+	}
+	if ids, err := l.Memberships(ctx, shared); err != nil || !slices.Equal(ids, []int32{1}) {
+		t.Errorf("Memberships = %v, %v", ids, err)
+	}
+	if n, err := l.EditEndpoints(ctx, []inventory.EndpointKey{shared, other}, nil); err != nil || n != 0 || !slices.Equal(s.asked, []int32{2}) {
+		t.Errorf("EditEndpoints reaches %v, %v; want one endpoint", s.asked, err)
+	}
+	var keys []inventory.EndpointKey
+	collect := func(k inventory.EndpointKey) error { keys = append(keys, k); return nil }
+	if err := l.Keys(ctx, 2, collect); err != nil || !slices.Equal(keys, []inventory.EndpointKey{shared}) {
+		t.Errorf("Keys of a hidden collection = %v, %v; want what a visible group has of it", keys, err)
+	}
+	if err := l.Keys(ctx, 4, collect); !inventory.NotFound(err) {
+		t.Errorf("Keys of a collection of which nothing is visible: %v", err)
+	}
+	s.asked = nil
+	if err := errors.Join(l.Recompute(ctx, []int32{1, 2}), l.Regroup(ctx, []int32{1, 2}), l.Regroup(ctx, nil)); err != nil || !slices.Equal(s.asked, []int32{1, 1, 1}) {
+		t.Errorf("groups %v are settled, %v", s.asked, err)
+	}
+}
+
+// A group that a limited caller makes or edits must not show them more than before.
+func TestLimitedGroups(t *testing.T) {
+	ctx := t.Context()
+	s := &spy{}
+	l := &limited{all: s, seen: []int32{1}, add: s.AddCollection}
+	c, err := l.AddCollection(ctx, inventory.Collection{Type: inventory.TypeGroup})
+	if err != nil || !slices.Equal(c.Within, []int32{1}) {
+		t.Errorf("a new group is bound to %v, %v", c.Within, err)
+	}
+	if c, err = l.AddCollection(ctx, inventory.Collection{}); err != nil || c.Within != nil {
+		t.Errorf("a new collection is bound to %v, %v", c.Within, err)
+	}
+	edited := func(edit func(*inventory.Collection)) []int32 {
+		g := inventory.Collection{Type: inventory.TypeGroup}
+		store := &editSpy{g: &g}
+		l := &limited{all: store, seen: []int32{1}}
+		if _, err := l.EditCollections(ctx, []int32{1}, func(c *inventory.Collection) (bool, error) { edit(c); return true, nil }); err != nil {
+			t.Fatal(err)
+		}
+		return g.Within
+	}
+	if got := edited(func(c *inventory.Collection) {
+		c.Conditions = []inventory.Condition{{Type: inventory.ByRegex, Operator: inventory.Or, Regex: "."}}
+	}); !slices.Equal(got, []int32{1}) {
+		t.Errorf("a group with a new rule is bound to %v", got)
+	}
+	if got := edited(func(c *inventory.Collection) {
+		c.Conditions = []inventory.Condition{{Type: inventory.ByList, Operator: inventory.Or}}
+		c.Description = "d"
+	}); got != nil {
+		t.Errorf("a group with a new list is bound to %v", got)
+	}
+}
+
+// editSpy edits one group.
+type editSpy struct {
+	spy
+	g *inventory.Collection
+}
+
+func (s *editSpy) EditCollections(_ context.Context, _ []int32, edit func(*inventory.Collection) (bool, error)) ([]inventory.Collection, error) {
+	_, err := edit(s.g)
+	return nil, err
 }

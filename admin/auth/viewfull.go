@@ -61,7 +61,7 @@ func (l *limited) Changes(ctx context.Context, f inventory.ChangeFilter, skip, l
 }
 
 func (l *limited) Traffic(ctx context.Context, k inventory.EndpointKey) ([]inventory.TrafficCount, error) {
-	if err := l.check(k.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, k); err != nil {
 		return nil, err
 	}
 	return l.all.Traffic(ctx, k)
@@ -91,7 +91,7 @@ func (l *limited) Drops(ctx context.Context) ([]inventory.Drop, error) {
 }
 
 func (l *limited) SensitiveSamples(ctx context.Context, k inventory.EndpointKey) ([]inventory.SensitiveSample, error) {
-	if err := l.check(k.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, k); err != nil {
 		return nil, err
 	}
 	return l.all.SensitiveSamples(ctx, k)
@@ -102,18 +102,22 @@ func (l *limited) SensitiveOverrides(ctx context.Context, collections []int32) (
 	if len(seen) == 0 {
 		return nil, nil
 	}
-	return l.all.SensitiveOverrides(ctx, seen)
+	all, err := l.all.SensitiveOverrides(ctx, seen)
+	for i := range all {
+		all[i].Groups = l.cut(all[i].Groups)
+	}
+	return all, err
 }
 
 func (l *limited) PutSensitiveOverride(ctx context.Context, o inventory.SensitiveOverride) error {
-	if err := l.check(o.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, o.EndpointKey); err != nil {
 		return err
 	}
 	return l.all.PutSensitiveOverride(ctx, o)
 }
 
 func (l *limited) DeleteSensitiveOverride(ctx context.Context, o inventory.SensitiveOverride) error {
-	if err := l.check(o.Collection); err != nil {
+	if err := l.checkEndpoint(ctx, o.EndpointKey); err != nil {
 		return err
 	}
 	return l.all.DeleteSensitiveOverride(ctx, o)
@@ -124,7 +128,16 @@ func (l *limited) EditCollections(ctx context.Context, ids []int32, edit func(*i
 	if len(seen) == 0 {
 		return nil, nil
 	}
-	return l.all.EditCollections(ctx, seen, edit)
+	return l.all.EditCollections(ctx, seen, func(c *inventory.Collection) (bool, error) {
+		before := c.Conditions
+		changed, err := edit(c)
+		// Else a group would show its editor what they do not see. That lists name
+		// nothing hidden is up to who looks the endpoints up, in this view.
+		if changed && !inventory.SameButLists(before, c.Conditions) {
+			c.Within = l.among(nil)
+		}
+		return changed, err
+	})
 }
 
 func (l *limited) DeleteCollections(ctx context.Context, ids []int32) (int, error) {
@@ -141,13 +154,67 @@ func (l *limited) listed(ids []int32) []int32 {
 }
 
 func (l *limited) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey, edit func(*inventory.Endpoint) (bool, error)) (int, error) {
-	return l.all.EditEndpoints(ctx, l.keys(keys), edit)
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	return l.all.EditEndpoints(ctx, keys, edit)
 }
 
 func (l *limited) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKey) (int, error) {
-	return l.all.DeleteEndpoints(ctx, l.keys(keys))
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	return l.all.DeleteEndpoints(ctx, keys)
 }
 
-func (l *limited) keys(keys []inventory.EndpointKey) []inventory.EndpointKey {
-	return slices.DeleteFunc(slices.Clone(keys), func(k inventory.EndpointKey) bool { return !slices.Contains(l.seen, k.Collection) })
+// keys leaves the visible ones.
+func (l *limited) keys(ctx context.Context, keys []inventory.EndpointKey) ([]inventory.EndpointKey, error) {
+	var seen []inventory.EndpointKey
+	for _, k := range keys {
+		err := l.checkEndpoint(ctx, k)
+		if inventory.NotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, k)
+	}
+	return seen, nil
+}
+
+func (l *limited) Memberships(ctx context.Context, k inventory.EndpointKey) ([]int32, error) {
+	groups, err := l.all.Memberships(ctx, k)
+	groups = l.cut(groups)
+	return groups, err
+}
+
+func (l *limited) PutFile(ctx context.Context, f inventory.StoredFile) (string, error) {
+	if err := l.check(f.Collection); err != nil {
+		return "", err
+	}
+	return l.all.PutFile(ctx, f)
+}
+
+func (l *limited) Files(ctx context.Context) ([]inventory.StoredFile, error) {
+	all, err := l.all.Files(ctx)
+	return slices.DeleteFunc(all, func(f inventory.StoredFile) bool { return !slices.Contains(l.seen, f.Collection) }), err
+}
+
+func (l *limited) File(ctx context.Context, id string) (inventory.StoredFile, error) {
+	f, err := l.all.File(ctx, id)
+	if err != nil || slices.Contains(l.seen, f.Collection) {
+		return f, err
+	}
+	return inventory.StoredFile{}, fault.New(fault.NotFound, "there is no file %q", id)
+}
+
+func (l *limited) Recompute(ctx context.Context, groups []int32) error {
+	return l.all.Recompute(ctx, l.listed(groups))
+}
+
+func (l *limited) Regroup(ctx context.Context, ids []int32) error {
+	return l.all.Regroup(ctx, l.among(ids))
 }

@@ -81,7 +81,7 @@ func (c *control) openIdentity(ctx context.Context, o *options, cfg *admin.Confi
 	if replaced {
 		c.deps.Log.Warn("the secret key does not open this database: made a new signing key, so everybody signs in again", "file", path, "file_made", made)
 	}
-	cfg.Tokens = signer
+	cfg.Tokens, cfg.Sealer = signer, sealer
 	if o.revealTokens {
 		cfg.RevealTokens = sealer
 	}

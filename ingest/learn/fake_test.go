@@ -271,6 +271,8 @@ func (m *memory) Full(int32) inventory.FullStore { return &memoryAccount{m: m} }
 
 func (m *memory) Compact(context.Context, int64) error { return nil }
 
+func (m *memory) Regroup(context.Context) error { return nil }
+
 func (m *memory) MergeDue(context.Context) ([]inventory.CollectionKey, error) { return nil, nil }
 
 func (m *memory) Marks(context.Context) (map[inventory.Mark]int64, error) {

@@ -31,6 +31,7 @@ const (
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
 	DefaultCompactEvery = time.Hour
+	DefaultRegroupEvery = 2 * time.Second
 )
 
 // finalFlush is how long the last flush may take after the context is done.
@@ -64,6 +65,9 @@ type Config struct {
 	// CompactEvery is how often the store is asked to remove what the settings keep
 	// no longer; zero is DefaultCompactEvery.
 	CompactEvery time.Duration
+	// RegroupEvery is how often the store is asked to settle who is in groups that
+	// were edited, which nearly always is nothing; zero is DefaultRegroupEvery.
+	RegroupEvery time.Duration
 }
 
 // A Learner learns from one source until its context is done.
@@ -112,6 +116,8 @@ func New(cfg Config) (*Learner, error) {
 		return nil, fmt.Errorf("learn: merge every %s: want at most 10s", cfg.MergeEvery)
 	case cfg.CompactEvery < 0:
 		return nil, fmt.Errorf("learn: compact every %s: want a positive time", cfg.CompactEvery)
+	case cfg.RegroupEvery < 0:
+		return nil, fmt.Errorf("learn: regroup every %s: want a positive time", cfg.RegroupEvery)
 	case cfg.CacheBytes < 0:
 		return nil, fmt.Errorf("learn: cache of %d bytes: want a positive number", cfg.CacheBytes)
 	}
@@ -147,6 +153,7 @@ func (cfg *Config) setDefaults() {
 	cfg.ReloadEvery = cmp.Or(cfg.ReloadEvery, DefaultReloadEvery)
 	cfg.MergeEvery = cmp.Or(cfg.MergeEvery, DefaultMergeEvery)
 	cfg.CompactEvery = cmp.Or(cfg.CompactEvery, DefaultCompactEvery)
+	cfg.RegroupEvery = cmp.Or(cfg.RegroupEvery, DefaultRegroupEvery)
 }
 
 // Reload makes the learner read settings, definitions, collections and their
@@ -225,6 +232,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	var fetchErr error
 	wg.Go(func() { fetchErr = f.run(fetchCtx) })
 	wg.Go(func() { l.compact(fetchCtx) })
+	wg.Go(func() { l.regroup(fetchCtx) })
 	l.loop(ctx, flushCtx, &f)
 	stop()
 	wg.Wait()
@@ -251,6 +259,23 @@ func (l *Learner) compact(ctx context.Context) {
 		if err := l.cfg.Stores.Compact(ctx, l.cfg.Now().Unix()); err != nil && ctx.Err() == nil {
 			l.metrics.storeErrors.Inc()
 			l.log.Warn("store not compacted", "err", err)
+		}
+	}
+}
+
+// regroup has the store settle groups, also what a former process left.
+func (l *Learner) regroup(ctx context.Context) {
+	t := time.NewTicker(l.cfg.RegroupEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := l.cfg.Stores.Regroup(ctx); err != nil && ctx.Err() == nil {
+			l.metrics.storeErrors.Inc()
+			l.log.Warn("groups not settled", "err", err)
 		}
 	}
 }

@@ -50,6 +50,10 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		a := applier{db: db, statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
 		for _, id := range slices.Sorted(maps.Keys(u.Accounts)) {
+			var err error
+			if a.groups, err = (&store{db: db, account: id}).knownGrouper(ctx, tx, &a.statements); err != nil {
+				return err
+			}
 			if err := a.apply(ctx, id, u.Accounts[id]); err != nil {
 				return err
 			}
@@ -74,6 +78,7 @@ type applier struct {
 	statements
 	db            *DB
 	account       int32
+	groups        *grouper                        // nil if there are none
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
 	reshaped      func(account int32, k inventory.EndpointKey) bool
@@ -97,6 +102,7 @@ type storedEndpoint struct {
 	id      int64
 	sampled int64 // samples that were ever stored
 	indexed bool  // it has sensitive samples
+	moved   bool  // what groups are chosen by changed
 	inventory.Endpoint
 }
 
@@ -157,7 +163,7 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 			return err
 		}
 	}
-	return nil
+	return a.groups.count(ctx)
 }
 
 // drop adds to what is known of dropped records of one host.
@@ -237,7 +243,9 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	o, mine, keys = a.redact(o, mine, keys, u)
 	a.types = appendTypes(a.types[:0], e.Params)
 	before := firsts(&e.Endpoint)
+	ways, reached := e.AuthTypes, e.AccessTypes
 	e.Merge(o)
+	e.moved = !same(ways, e.AuthTypes) || !same(reached, e.AccessTypes)
 	seq := e.sampled
 	e.sampled += int64(len(mine))
 	changed := e.id == 0 || firsts(&e.Endpoint) != before
@@ -256,9 +264,14 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	return a.ring(ctx, e.id, seq, mine, u.Samples)
 }
 
+// same says whether a set is the one that it was merged into: merging makes
+// another one when it adds something.
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
 // put stores e, with what is derived from it: the index of types, beyond
 // a.types, and the changes if they are others than before.
 func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) error {
+	fresh := e.id == 0
 	a.facts, a.params = inventory.AppendFacts(a.facts[:0], &e.Endpoint), inventory.AppendParams(a.params[:0], &e.Endpoint)
 	a.traffic = inventory.AppendTraffic(a.traffic[:0], e.Traffic)
 	if e.id != 0 {
@@ -281,6 +294,11 @@ func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) erro
 		}
 		a.collections[e.Collection]++
 		changed = true
+	}
+	if fresh || e.moved {
+		if err := a.groups.settle(ctx, e.id, &e.Endpoint, fresh); err != nil {
+			return fmt.Errorf("groups: %w", err)
+		}
 	}
 	if changed {
 		changes := e.Changes()

@@ -14,7 +14,7 @@ import (
 )
 
 const selectCollections = `SELECT id, name, host, vxlan, description, start_ts, redact, samples_dropped, deactivated,
-	out_of_scope, automated, type, tags, access_type, urls FROM collections WHERE account = ?`
+	out_of_scope, automated, type, tags, access_type, conditions, urls FROM collections WHERE account = ?`
 
 // A store is the data of one account.
 type store struct {
@@ -27,9 +27,9 @@ type scanner interface{ Scan(dest ...any) error }
 func scanCollection(row scanner) (inventory.Collection, error) {
 	var c inventory.Collection
 	var host sql.NullString
-	var tags string
+	var tags, conditions string
 	err := row.Scan(&c.ID, &c.Name, &host, &c.VxlanID, &c.Description, &c.StartTS, &c.Redact, &c.SampleCollectionsDropped,
-		&c.Deactivated, &c.OutOfTestingScope, &c.Automated, &c.Type, &tags, &c.AccessType, &c.URLsCount)
+		&c.Deactivated, &c.OutOfTestingScope, &c.Automated, &c.Type, &tags, &c.AccessType, &conditions, &c.URLsCount)
 	if err != nil {
 		return inventory.Collection{}, err
 	}
@@ -39,7 +39,7 @@ func scanCollection(row scanner) (inventory.Collection, error) {
 			return inventory.Collection{}, fmt.Errorf("tags of collection %d: %w", c.ID, err)
 		}
 	}
-	return c, nil
+	return c, parseConditions(conditions, &c)
 }
 
 // seed makes collection 0 when an account is first touched by this process.
@@ -62,23 +62,15 @@ func (s *store) seed(ctx context.Context) error {
 
 // insertCollection leaves a collection alone that is there.
 const insertCollection = `INSERT OR IGNORE INTO collections (account, id, name, host, display, vxlan, description, start_ts,
-	redact, samples_dropped, deactivated, out_of_scope, automated, type, tags, access_type, urls)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+	redact, samples_dropped, deactivated, out_of_scope, automated, type, tags, access_type, conditions, urls)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
 
 // insert stores a collection unless its id is taken.
 func (s *store) insert(ctx context.Context, tx *sql.Tx, c *inventory.Collection) error {
-	tags := ""
-	if len(c.Tags) > 0 {
-		b, err := json.Marshal(c.Tags)
-		if err != nil {
-			return err
-		}
-		tags = string(b)
-	}
 	host := sql.NullString{String: c.HostName, Valid: c.HostName != ""}
 	_, err := tx.ExecContext(ctx, insertCollection,
 		s.account, c.ID, c.Name, host, strings.ToLower(c.DisplayName()), c.VxlanID, c.Description, c.StartTS,
-		c.Redact, c.SampleCollectionsDropped, c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tags, c.AccessType)
+		c.Redact, c.SampleCollectionsDropped, c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tagsText(c), c.AccessType, conditionsText(c))
 	return err
 }
 
@@ -145,7 +137,7 @@ func (s *store) add(ctx context.Context, tx *sql.Tx, c *inventory.Collection) er
 			return err
 		}
 		if !taken {
-			return s.insert(ctx, tx, c)
+			return s.insertNew(ctx, tx, c)
 		}
 		if c.ID == math.MaxInt32 {
 			return inventory.ErrNoFreeID

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"harken/inventory"
 	"harken/inventory/fault"
@@ -157,13 +158,15 @@ func (s *store) DeleteDefinition(ctx context.Context, kind, id string) error {
 
 // SensitiveOverrides returns the words of people on single parameters.
 func (s *store) SensitiveOverrides(ctx context.Context, collections []int32) ([]inventory.SensitiveOverride, error) {
-	query, args := `SELECT p.collection, p.url, p.method, p.code, p.header, p.param, p.sensitive, i.params FROM sensitive_params p
+	query := `SELECT p.collection, p.url, p.method, p.code, p.header, p.param, p.sensitive, i.params, ` + groupsOf + ` FROM sensitive_params p
 		LEFT JOIN endpoints e ON e.account = p.account AND e.collection = p.collection AND e.url = p.url AND e.method = p.method
-		LEFT JOIN sensitive_index i ON i.endpoint = e.id WHERE p.account = ?`, []any{s.account}
-	if collections != nil {
-		query += ` AND p.collection IN (SELECT value FROM json_each(?))`
-		args = append(args, jsonList(collections))
+		LEFT JOIN sensitive_index i ON i.endpoint = e.id WHERE p.account = ?`
+	among, args, err := s.among(ctx, collections, []any{s.account})
+	if err != nil {
+		return nil, fmt.Errorf("list overrides: %w", err)
 	}
+	// A mark may outlive its endpoint, and then has its own collection alone.
+	query += strings.ReplaceAll(among, "e.collection", "p.collection")
 	rows, err := s.db.r.QueryContext(ctx, query+` ORDER BY p.collection, p.url, p.method, p.code, p.header, p.param`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list overrides: %w", err)
@@ -172,10 +175,11 @@ func (s *store) SensitiveOverrides(ctx context.Context, collections []int32) ([]
 	var all []inventory.SensitiveOverride
 	for rows.Next() {
 		var o inventory.SensitiveOverride
-		var index sql.NullString
-		if err := rows.Scan(&o.Collection, &o.URL, &o.Method, &o.ResponseCode, &o.Header, &o.Param, &o.Sensitive, &index); err != nil {
+		var index, groups sql.NullString
+		if err := rows.Scan(&o.Collection, &o.URL, &o.Method, &o.ResponseCode, &o.Header, &o.Param, &o.Sensitive, &index, &groups); err != nil {
 			return nil, fmt.Errorf("list overrides: %w", err)
 		}
+		o.Groups = parseGroups(groups.String)
 		if index.Valid {
 			x, err := parseIndex(index.String)
 			if err != nil {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,19 +85,22 @@ func (s *store) update(ctx context.Context, tx *sql.Tx, c, was *inventory.Collec
 			return fault.New(fault.Conflict, "the collection name must be unique: there is a collection %q", c.DisplayName())
 		}
 	}
-	tags := ""
-	if len(c.Tags) > 0 {
-		b, err := json.Marshal(c.Tags)
-		if err != nil {
-			return err
-		}
-		tags = string(b)
-	}
 	_, err := tx.ExecContext(ctx, `UPDATE collections SET name = ?, display = ?, description = ?, start_ts = ?, redact = ?, samples_dropped = ?,
-		deactivated = ?, out_of_scope = ?, automated = ?, type = ?, tags = ?, access_type = ? WHERE account = ? AND id = ?`,
+		deactivated = ?, out_of_scope = ?, automated = ?, type = ?, tags = ?, access_type = ?, conditions = ? WHERE account = ? AND id = ?`,
 		c.Name, display, c.Description, c.StartTS, c.Redact, c.SampleCollectionsDropped,
-		c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tags, c.AccessType, s.account, c.ID)
-	return err
+		c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tagsText(c), c.AccessType, conditionsText(c), s.account, c.ID)
+	if err != nil {
+		return err
+	}
+	return s.noteEdit(ctx, tx, c, was)
+}
+
+// tagsText is empty for tags that nobody edited.
+func tagsText(c *inventory.Collection) string {
+	if c.Tags == nil {
+		return ""
+	}
+	return jsonList(c.Tags)
 }
 
 // editChunk is how many endpoints one transaction of a long change touches.
@@ -130,10 +132,16 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 			return err
 		}
 		a := applier{account: s.account}
+		if a.groups, err = s.grouper(ctx, tx); err != nil {
+			return err
+		}
 		for i := range es {
 			if err := a.deleteRows(ctx, tx, &es[i], true); err != nil {
 				return err
 			}
+		}
+		if err := a.groups.count(ctx); err != nil {
+			return err
 		}
 		n = len(es)
 		if _, err := tx.ExecContext(ctx, `UPDATE collections SET urls = max(0, urls - ?) WHERE account = ? AND id = ?`, n, s.account, id); err != nil {
@@ -145,11 +153,17 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 		for _, q := range []string{
 			`DELETE FROM templates WHERE account = ? AND collection = ?`,
 			`DELETE FROM sensitive_params WHERE account = ? AND collection = ?`,
+			`DELETE FROM regroup WHERE account = ? AND id = ?`,
+			`DELETE FROM files WHERE account = ? AND collection = ?`,
+			`DELETE FROM members WHERE account = ? AND grp = ?`,
 			`DELETE FROM collections WHERE account = ? AND id = ? AND id <> 0`,
 		} {
 			if _, err := tx.ExecContext(ctx, q, s.account, id); err != nil {
 				return err
 			}
+		}
+		if err := a.groups.forget(ctx, id); err != nil {
+			return err
 		}
 		if id != 0 {
 			if err := forgetCollection(ctx, tx, s.account, id); err != nil {
@@ -219,6 +233,9 @@ func (s *store) dropSome(ctx context.Context, id int32, above int64) (next int64
 		if next >= 0 {
 			return nil
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM files WHERE account = ? AND collection = ?`, s.account, id); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE collections SET samples_dropped = 1 WHERE account = ? AND id = ?`, s.account, id); err != nil {
 			return err
 		}
@@ -251,6 +268,10 @@ func (s *store) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey,
 	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
 		a := applier{statements: s.db.stmts.within(ctx, tx), account: s.account}
+		var err error
+		if a.groups, err = s.grouper(ctx, tx); err != nil {
+			return err
+		}
 		for part := range slices.Chunk(keys, chunk) {
 			if err := a.load(ctx, asEndpoints(part)); err != nil {
 				return err
@@ -270,10 +291,13 @@ func (s *store) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey,
 				if _, err := tx.ExecContext(ctx, `UPDATE endpoints SET facts = ? WHERE id = ?`, inventory.AppendFacts(nil, &e.Endpoint), e.id); err != nil {
 					return err
 				}
+				if err := a.groups.settle(ctx, e.id, &e.Endpoint, false); err != nil {
+					return err
+				}
 				n++
 			}
 		}
-		return nil
+		return a.groups.count(ctx)
 	})
 	if err != nil {
 		return 0, err
@@ -312,6 +336,10 @@ func (s *store) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKe
 		err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			n = 0
 			a := applier{statements: s.db.stmts.within(ctx, tx), account: s.account}
+			var err error
+			if a.groups, err = s.grouper(ctx, tx); err != nil {
+				return err
+			}
 			if err := a.load(ctx, asEndpoints(part)); err != nil {
 				return err
 			}
@@ -327,6 +355,9 @@ func (s *store) DeleteEndpoints(ctx context.Context, keys []inventory.EndpointKe
 			}
 			if n == 0 {
 				return nil
+			}
+			if err := a.groups.count(ctx); err != nil {
+				return err
 			}
 			return s.changed(ctx, tx)
 		})

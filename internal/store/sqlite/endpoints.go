@@ -16,13 +16,15 @@ import (
 func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
 	e := inventory.Endpoint{EndpointKey: k}
 	var facts, params, traffic []byte
-	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic)
+	var groups sql.NullString
+	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
 	}
 	if err != nil {
 		return e, err
 	}
+	e.Groups = parseGroups(groups.String)
 	return e, unpackAll(facts, params, traffic, &e)
 }
 
@@ -48,18 +50,26 @@ func unpack(facts, params []byte, e *inventory.Endpoint) error {
 
 // Endpoints returns a page of a collection, without params.
 func (s *store) Endpoints(ctx context.Context, collection int32, skip, limit int) ([]inventory.Endpoint, error) {
-	rows, err := s.db.stmts.endpoints.QueryContext(ctx, s.account, collection, max(0, limit), max(0, skip))
+	list := s.db.stmts.endpoints
+	if group, err := s.isGroup(ctx, collection); err != nil {
+		return nil, fmt.Errorf("list endpoints: %w", err)
+	} else if group {
+		list = s.db.stmts.members
+	}
+	rows, err := list.QueryContext(ctx, s.account, collection, max(0, limit), max(0, skip))
 	if err != nil {
 		return nil, fmt.Errorf("list endpoints: %w", err)
 	}
 	defer rows.Close()
 	var all []inventory.Endpoint
 	var facts sql.RawBytes
+	var groups sql.NullString
 	for rows.Next() {
-		e := inventory.Endpoint{EndpointKey: inventory.EndpointKey{Collection: collection}}
-		if err := rows.Scan(&e.URL, &e.Method, &facts); err != nil {
+		var e inventory.Endpoint
+		if err := rows.Scan(&e.Collection, &e.URL, &e.Method, &facts, &groups); err != nil {
 			return nil, fmt.Errorf("list endpoints: %w", err)
 		}
+		e.Groups = parseGroups(groups.String)
 		if err := inventory.ParseFacts(facts, &e); err != nil {
 			return nil, fmt.Errorf("facts of %s %s: %w", e.Method, e.URL, err)
 		}
@@ -71,14 +81,20 @@ func (s *store) Endpoints(ctx context.Context, collection int32, skip, limit int
 // Keys calls yield for the key of every endpoint of a collection. Only the index
 // is read.
 func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory.EndpointKey) error) error {
-	rows, err := s.db.r.QueryContext(ctx, `SELECT url, method FROM endpoints WHERE account = ? AND collection = ?`, s.account, collection)
+	query := `SELECT collection, url, method FROM endpoints WHERE account = ? AND collection = ?`
+	if group, err := s.isGroup(ctx, collection); err != nil {
+		return fmt.Errorf("list keys: %w", err)
+	} else if group {
+		query = `SELECT e.collection, e.url, e.method FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint WHERE m.account = ? AND m.grp = ?`
+	}
+	rows, err := s.db.r.QueryContext(ctx, query, s.account, collection)
 	if err != nil {
 		return fmt.Errorf("list keys: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		k := inventory.EndpointKey{Collection: collection}
-		if err := rows.Scan(&k.URL, &k.Method); err != nil {
+		var k inventory.EndpointKey
+		if err := rows.Scan(&k.Collection, &k.URL, &k.Method); err != nil {
 			return fmt.Errorf("list keys: %w", err)
 		}
 		if err := yield(k); err != nil {
@@ -91,26 +107,29 @@ func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory
 // WithTypes calls yield for every endpoint that has a param of one of types. It
 // reads the index of types, unless one of them is too common to be in it.
 func (s *store) WithTypes(ctx context.Context, collections []int32, types []string, yield func(*inventory.Endpoint) error) error {
-	query, args := `SELECT collection, url, method, facts, params FROM endpoints WHERE account = ?`, []any{s.account}
+	query, args := `SELECT collection, url, method, facts, params, `+groupsOf+` FROM endpoints e WHERE account = ?`, []any{s.account}
 	if !slices.ContainsFunc(types, plainType) {
 		query += ` AND id IN (SELECT endpoint FROM param_types WHERE account = ? AND type IN (SELECT value FROM json_each(?)))`
 		args = append(args, s.account, jsonList(types))
 	}
-	if collections != nil {
-		query += ` AND collection IN (SELECT value FROM json_each(?))`
-		args = append(args, jsonList(collections))
+	among, args, err := s.among(ctx, collections, args)
+	if err != nil {
+		return fmt.Errorf("look for types: %w", err)
 	}
+	query += among //nolint:gosec // one of two constants
 	rows, err := s.db.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("look for types: %w", err)
 	}
 	defer rows.Close()
 	var facts, params sql.RawBytes
+	var groups sql.NullString
 	for rows.Next() {
 		var e inventory.Endpoint
-		if err := rows.Scan(&e.Collection, &e.URL, &e.Method, &facts, &params); err != nil {
+		if err := rows.Scan(&e.Collection, &e.URL, &e.Method, &facts, &params, &groups); err != nil {
 			return fmt.Errorf("look for types: %w", err)
 		}
+		e.Groups = parseGroups(groups.String)
 		if err := unpack(facts, params, &e); err != nil {
 			return err
 		}

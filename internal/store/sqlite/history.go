@@ -19,9 +19,11 @@ func (s *store) Changes(ctx context.Context, f inventory.ChangeFilter, skip, lim
 		from += " AND " + cond
 		args = append(args, arg)
 	}
-	if f.Collections != nil {
-		add(`c.collection IN (SELECT value FROM json_each(?))`, jsonList(f.Collections))
+	among, args, err := s.among(ctx, f.Collections, args)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list changes: %w", err)
 	}
+	from += among
 	if f.URL != "" {
 		add(`e.url = ?`, f.URL)
 	}
@@ -66,11 +68,12 @@ func (s *store) Traffic(ctx context.Context, k inventory.EndpointKey) ([]invento
 
 // CollectionTraffic adds up the counts of collections.
 func (s *store) CollectionTraffic(ctx context.Context, collections []int32) ([]inventory.TrafficCount, error) {
-	query, args := `SELECT traffic FROM endpoints WHERE account = ? AND traffic IS NOT NULL`, []any{s.account}
-	if collections != nil {
-		query += ` AND collection IN (SELECT value FROM json_each(?))`
-		args = append(args, jsonList(collections))
+	among, args, err := s.among(ctx, collections, []any{s.account})
+	if err != nil {
+		return nil, fmt.Errorf("sum traffic: %w", err)
 	}
+	query := `SELECT traffic FROM endpoints e WHERE account = ? AND traffic IS NOT NULL`
+	query += among //nolint:gosec // one of two constants
 	rows, err := s.db.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sum traffic: %w", err)
@@ -125,6 +128,9 @@ func (db *DB) Compact(ctx context.Context, now int64) error {
 		if err != nil {
 			return fmt.Errorf("compact: %w", err)
 		}
+		if err := s.compactFiles(ctx, now); err != nil {
+			return fmt.Errorf("compact files: %w", err)
+		}
 		if err := s.compactChanges(ctx, settings.ChangesFrom(time.Unix(now, 0))); err != nil {
 			return fmt.Errorf("compact changes: %w", err)
 		}
@@ -155,6 +161,17 @@ func (db *DB) accounts(ctx context.Context) ([]int32, error) {
 		ids = append(ids, id)
 	}
 	return ids, rows.Err()
+}
+
+func (s *store) compactFiles(ctx context.Context, now int64) error {
+	old, err := s.ids(ctx, `SELECT seq FROM files WHERE account = ? AND uploaded < ? LIMIT ?`, s.account, filesFrom(now), compactChunk)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	return s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM files WHERE seq IN (SELECT value FROM json_each(?))`, jsonList(old))
+		return err
+	})
 }
 
 func (s *store) compactChanges(ctx context.Context, from int64) error {

@@ -18,6 +18,8 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createInvitations,
 		createIdentity,
 		createTeam,
+		createGroups,
+		createFiles,
 	}
 }
 

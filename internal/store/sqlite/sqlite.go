@@ -40,6 +40,7 @@ type DB struct {
 	seeded map[int32]bool // accounts that have their collection 0
 
 	redactions map[int32]knownRedaction
+	groups     map[int32]knownGroups
 }
 
 // Open opens the database at path, makes it if it is absent (readable by its owner
@@ -50,7 +51,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := probe(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	db := &DB{now: time.Now, seeded: map[int32]bool{}, redactions: map[int32]knownRedaction{}}
+	db := &DB{now: time.Now, seeded: map[int32]bool{}, redactions: map[int32]knownRedaction{}, groups: map[int32]knownGroups{}}
 	if err := db.open(ctx, path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}

@@ -159,7 +159,7 @@ func TestOldFile(t *testing.T) {
 		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted; ALTER TABLE auth_keys DROP COLUMN sealed"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; PRAGMA user_version = 2"); err != nil {
+	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE endpoints DROP COLUMN traffic; DROP INDEX collections_groups; ALTER TABLE collections DROP COLUMN conditions; PRAGMA user_version = 2"); err != nil {
 		t.Fatal(err)
 	}
 	if err := raw.Close(); err != nil {

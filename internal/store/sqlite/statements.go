@@ -38,10 +38,12 @@ type statements struct {
 	addSensitive, delSensitive             *sql.Stmt
 	saveSensitive                          *sql.Stmt
 	configOf, definitionsOf, redactedOf    *sql.Stmt
+	version, addMember                     *sql.Stmt
 	// Of the readers.
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
-	config                     *sql.Stmt
+	config, isGroup            *sql.Stmt
+	members                    *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
@@ -78,11 +80,17 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.configOf, `SELECT version, settings FROM config WHERE account = ?`},
 		{w, &s.definitionsOf, `SELECT id, doc, updated FROM definitions WHERE account = ? AND kind = ? ORDER BY pos`},
 		{w, &s.redactedOf, `SELECT id FROM collections WHERE account = ? AND redact`},
+		{w, &s.addMember, `INSERT INTO members (account, grp, endpoint) VALUES (?, ?, ?)`},
+		{w, &s.version, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.config, `SELECT version FROM config WHERE account = ?`},
 		{r, &s.collection, selectCollections + ` AND id = ?`},
 		{r, &s.hostCollection, selectCollections + ` AND host = ?`},
-		{r, &s.endpoint, `SELECT facts, params, traffic FROM endpoints WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
-		{r, &s.endpoints, `SELECT url, method, facts FROM endpoints WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
+		{r, &s.endpoint, `SELECT facts, params, traffic, ` + groupsOf + ` FROM endpoints e WHERE account = ? AND collection = ? AND url = ? AND method = ?`},
+		{r, &s.endpoints, `SELECT collection, url, method, facts, ` + groupsOf + ` FROM endpoints e
+			WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
+		{r, &s.members, `SELECT e.collection, e.url, e.method, e.facts, ` + groupsOf + ` FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint
+			WHERE m.account = ? AND m.grp = ? ORDER BY m.endpoint LIMIT ? OFFSET ?`},
+		{r, &s.isGroup, `SELECT count(*) FROM collections WHERE account = ? AND id = ? AND type = 'API_GROUP'`},
 	} {
 		var err error
 		if *p.into, err = p.db.PrepareContext(ctx, p.query); err != nil {
@@ -106,5 +114,6 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
 		saveSensitive: tx.StmtContext(ctx, s.saveSensitive), configOf: tx.StmtContext(ctx, s.configOf),
 		definitionsOf: tx.StmtContext(ctx, s.definitionsOf), redactedOf: tx.StmtContext(ctx, s.redactedOf),
+		version: tx.StmtContext(ctx, s.version),
 	}
 }

@@ -74,6 +74,10 @@ func (s *store) Absorb(ctx context.Context, in inventory.Absorption) error {
 			applier: applier{db: s.db, statements: s.db.stmts.within(ctx, tx), account: s.account, collections: map[int32]int64{}},
 			tx:      tx, in: &in,
 		}
+		var err error
+		if b.groups, err = s.grouper(ctx, tx); err != nil {
+			return err
+		}
 		return b.run(ctx)
 	})
 	if err != nil {
@@ -131,6 +135,10 @@ func (b *absorber) run(ctx context.Context) error {
 	}
 	kept := b.newest()
 	b.template.sampled = int64(len(kept))
+	b.template.moved = true
+	if err := b.groups.replace(ctx, b.in); err != nil {
+		return err
+	}
 	if err := b.put(ctx, &b.template, true); err != nil {
 		return err
 	}
@@ -140,8 +148,10 @@ func (b *absorber) run(ctx context.Context) error {
 	if err := b.moveSensitive(ctx); err != nil {
 		return err
 	}
-	_, err = b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection)
-	return err
+	if _, err := b.countURL.ExecContext(ctx, b.collections[b.in.Collection]-int64(taken), b.account, b.in.Collection); err != nil {
+		return err
+	}
+	return b.groups.count(ctx)
 }
 
 func missing(there bool, collection int32) error {
@@ -326,6 +336,9 @@ func (b *absorber) moveSamples(ctx context.Context, kept []ringed) error {
 // deleteRows removes an endpoint with all that belongs to it, except overrides
 // and, unless withSamples, samples.
 func (a *applier) deleteRows(ctx context.Context, tx *sql.Tx, e *storedEndpoint, withSamples bool) error {
+	if err := a.groups.leave(ctx, e.id); err != nil {
+		return err
+	}
 	for _, q := range [...]string{
 		`DELETE FROM endpoints WHERE id = ?`,
 		`DELETE FROM changes WHERE endpoint = ?`,

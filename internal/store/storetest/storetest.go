@@ -23,7 +23,7 @@ const account = inventory.DefaultAccount
 // Run runs the suite. open returns an empty store, which it closes when t ends.
 func Run(t *testing.T, open func(*testing.T) inventory.Stores) {
 	t.Helper()
-	for _, c := range append(full(), []test{
+	for _, c := range append(append(full(), groupTests()...), []test{
 		{"merge", check.merge},
 		{"values", check.values},
 		{"marks", check.marks},
