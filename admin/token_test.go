@@ -291,8 +291,8 @@ func fresh(t *testing.T, change func(*admin.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{db: db}
-	cfg := admin.Config{Stores: db, Users: db, Tokens: signer(), Now: func() time.Time { return time.Unix(now, 0) }}
+	w := &world{db: db, stop: func() error { return nil }}
+	cfg := admin.Config{Stores: db, Users: db, Jobs: db, Tokens: signer(), Now: func() time.Time { return time.Unix(now, 0) }}
 	if change != nil {
 		change(&cfg)
 	}

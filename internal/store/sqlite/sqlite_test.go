@@ -150,11 +150,6 @@ func TestOldFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, table := range []string{"auth_roles", "auth_invitations", "auth_refresh", "auth_resets", "auth_secrets"} {
-		if _, err := raw.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+table); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if _, err := raw.ExecContext(t.Context(), "ALTER TABLE auth_users DROP COLUMN named; ALTER TABLE auth_organizations DROP COLUMN named; "+
 		"DROP INDEX auth_members_account; ALTER TABLE auth_grants DROP COLUMN restricted; ALTER TABLE auth_keys DROP COLUMN sealed"); err != nil {
 		t.Fatal(err)
@@ -178,8 +173,9 @@ func TestOldFile(t *testing.T) {
 // laterTables are those that the first two versions did not have.
 func laterTables(t *testing.T, raw *sql.DB) (tables []string) {
 	t.Helper()
-	rows, err := raw.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'auth_%'
-		AND name NOT IN ('collections', 'endpoints', 'param_types', 'samples', 'marks', 'dropped')`)
+	rows, err := raw.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN (
+		'auth_organizations', 'auth_accounts', 'auth_users', 'auth_members', 'auth_grants', 'auth_keys', 'auth_sessions',
+		'collections', 'endpoints', 'param_types', 'samples', 'marks', 'dropped')`)
 	if err != nil {
 		t.Fatal(err)
 	}
