@@ -6,10 +6,12 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -111,6 +113,7 @@ type API struct {
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
+	spec   func() (*static, error) // the OpenAPI document
 }
 
 // New checks cfg and returns an API. It starts nothing.
@@ -142,10 +145,18 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
 		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
 	}
-	return &API{
+	a := &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
-	}, nil
+	}
+	a.spec = sync.OnceValues(func() (*static, error) {
+		b, err := json.Marshal(newDocument(routes, loadTexts(), cfg.Version))
+		if err != nil {
+			return nil, err
+		}
+		return newStatic("application/json", b)
+	})
+	return a, nil
 }

@@ -68,6 +68,8 @@ type createCollectionResponse struct {
 	APICollectionID int32        `json:"apiCollectionId"`
 }
 
+// createCollection makes an empty collection. The name is up to 60 letters, digits,
+// spaces, dots, hyphens and underscores, and must not be taken in any letter case.
 func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCollectionRequest) (createCollectionResponse, error) {
 	col, err := a.addCollection(ctx, c, in.CollectionName)
 	if err != nil {
@@ -102,6 +104,8 @@ type getAllCollectionsResponse struct {
 	APICollections []collection `json:"apiCollections"`
 }
 
+// getAllCollections lists the collections, all or those whose name or host matches a
+// regular expression.
 func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCollectionsRequest) (getAllCollectionsResponse, error) {
 	out := getAllCollectionsResponse{APICollections: []collection{}}
 	name, err := compile("nameRegex", in.NameRegex)
@@ -124,6 +128,8 @@ func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCo
 	return out, nil
 }
 
+// getCollection gives one collection as a list of one, or an empty list when there
+// is none.
 func (a *API) getCollection(ctx context.Context, c *auth.Caller, in oneCollectionRequest) ([]collection, error) {
 	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
 	if isNotFound(err) {
@@ -159,6 +165,7 @@ type basicCollectionsResponse struct {
 	APICollections []basicCollection `json:"apiCollections"`
 }
 
+// getAllCollectionsBasic lists the collections with what menus need.
 func (a *API) getAllCollectionsBasic(ctx context.Context, c *auth.Caller, _ none) (basicCollectionsResponse, error) {
 	out := basicCollectionsResponse{APICollections: []basicCollection{}}
 	all, err := c.Store.Collections(ctx)

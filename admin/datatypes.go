@@ -119,6 +119,8 @@ func cataloged(name string) (t datatype.CustomType, known bool) {
 	return datatype.CustomType{Active: true}, false
 }
 
+// addDataType adds a type of values, such as an own customer number, and looks for
+// it in what is stored.
 func (a *API) addDataType(ctx context.Context, c *auth.Caller, in dataTypeRequest) (dataTypesResponse, error) {
 	k, err := readTypes(ctx, c)
 	if err != nil {
@@ -286,6 +288,8 @@ type fetchDataTypesResponse struct {
 	PIICatalog      []datatype.CustomType `json:"piiCatalog"` // packaged types that are not in use
 }
 
+// fetchDataTypes lists the types of values: those that people made, the built-in
+// ones, and packaged ones that may be added.
 func (a *API) fetchDataTypes(ctx context.Context, c *auth.Caller, _ none) (fetchDataTypesResponse, error) {
 	k, err := readTypes(ctx, c)
 	if err != nil {

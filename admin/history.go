@@ -41,6 +41,8 @@ type change struct {
 	Detail    string `json:"detail"`
 }
 
+// fetchChanges lists what changed in the inventory, newest first: new endpoints,
+// parameters, types, authentication and status codes.
 func (a *API) fetchChanges(ctx context.Context, c *auth.Caller, in changesRequest) (changesResponse, error) {
 	out := changesResponse{Changes: []change{}}
 	f, err := a.changeFilter(ctx, c, &in)

@@ -58,7 +58,7 @@ type param struct {
 	Duration        int64          `json:"duration"`
 	Examples        []any          `json:"examples"`
 	UserIDs         []any          `json:"userIds"`
-	Sources         map[string]any `json:"sources"`
+	Sources         map[string]any `json:"sources" api:"nullable"`
 }
 
 type subType struct {
@@ -72,6 +72,7 @@ type elements struct {
 	Elements []string `json:"elements"`
 }
 
+// loadParams lists the parameters of an endpoint: names, places, types, values seen.
 func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest) (loadParamsResponse, error) {
 	var out loadParamsResponse
 	e, err := in.find(ctx, c)

@@ -31,6 +31,7 @@ func newCookie(value string, maxAge int) *http.Cookie {
 	}
 }
 
+// login signs in with e-mail address and password and sets the session cookie.
 func (a *API) login(ctx context.Context, _ *auth.Caller, in loginRequest) (loginResponse, error) {
 	wrong := fault.New(fault.Unauthorized, "the e-mail address or the password is wrong")
 	// A user who does not exist costs as much time as a wrong password.
@@ -73,6 +74,7 @@ type logoutResponse struct {
 
 func (logoutResponse) cookies() []*http.Cookie { return []*http.Cookie{newCookie("", -1)} }
 
+// logout ends the session and clears its cookie.
 func (a *API) logout(ctx context.Context, c *auth.Caller, in logoutRequest) (logoutResponse, error) {
 	out := logoutResponse{LogoutURL: "/login", RedirectURL: in.RedirectURL}
 	if localPath(in.RedirectURL) {
@@ -112,6 +114,7 @@ type organization struct {
 	AdminEmail string `json:"adminEmail"`
 }
 
+// me says who asks: the user, the accounts, and the role in the active one.
 func (a *API) me(ctx context.Context, c *auth.Caller, _ none) (meResponse, error) {
 	org, err := a.cfg.Users.Organization(ctx, c.Account)
 	if err != nil {
@@ -133,6 +136,8 @@ type healthResponse struct {
 	Proxy   string `json:"proxy,omitempty"` // address of the recorder
 }
 
+// health says that the control plane runs, its version, and where its recording
+// proxy listens.
 func (a *API) health(context.Context, *auth.Caller, none) (healthResponse, error) {
 	return healthResponse{"ok", a.cfg.Version, a.cfg.Proxy}, nil
 }
