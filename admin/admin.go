@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"harken/admin/auth"
+	"harken/admin/ui"
 	"harken/ingest"
 	"harken/inventory"
 )
@@ -113,7 +114,7 @@ type API struct {
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
-	spec   func() (*static, error) // the OpenAPI document
+	spec   func() (*ui.Asset, error) // the OpenAPI document
 }
 
 // New checks cfg and returns an API. It starts nothing.
@@ -151,12 +152,12 @@ func New(cfg Config) (*API, error) {
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
 	}
-	a.spec = sync.OnceValues(func() (*static, error) {
+	a.spec = sync.OnceValues(func() (*ui.Asset, error) {
 		b, err := json.Marshal(newDocument(routes, loadTexts(), cfg.Version))
 		if err != nil {
 			return nil, err
 		}
-		return newStatic("application/json", b)
+		return ui.NewAsset("application/json", b)
 	})
 	return a, nil
 }
