@@ -1,6 +1,9 @@
 package admin
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // An Operation is an endpoint as a client needs to know it.
 type Operation struct {
@@ -10,7 +13,14 @@ type Operation struct {
 	Group   string
 	Summary string // a sentence without its period
 	File    bool   // answers with a file instead of a JSON reply
-	fields  members
+	in      *schema
+}
+
+// A Field is a field of a request.
+type Field struct {
+	Name        string
+	Description string // may be empty
+	Required    bool
 }
 
 // Operations lists all endpoints in the order of the documentation.
@@ -21,10 +31,12 @@ func Operations() []Operation {
 	for i := range routes {
 		r := &routes[i]
 		t := texts.Endpoints[r.path]
-		in := g.fields(r.in, func(f reflect.StructField, required bool) *schema { return g.input(f, required, described.jsonSchema) })
 		list = append(list, Operation{
 			Name: r.name(), Verb: r.verb, Path: r.url(), Group: t.Group, Summary: t.summary(),
-			File: r.out == reflect.TypeFor[file](), fields: in.Properties,
+			File: r.out == reflect.TypeFor[file](),
+			in: g.fields(r.in, func(f reflect.StructField, required bool) *schema {
+				return g.input(f, required, described.jsonSchema)
+			}),
 		})
 	}
 	return list
@@ -33,15 +45,19 @@ func Operations() []Operation {
 // TakesText says whether the value of a field may be written as a JSON string;
 // of a field that is not known, true.
 func (o *Operation) TakesText(field string) bool {
-	s, ok := o.fields.get(field).(*schema)
+	s, ok := o.in.Properties.get(field).(*schema)
 	return !ok || s.takesText()
 }
 
-// Fields lists the names of the fields of a request.
-func (o *Operation) Fields() []string {
-	var names []string
-	for _, f := range o.fields {
-		names = append(names, f.name)
+// Fields lists the fields of a request.
+func (o *Operation) Fields() []Field {
+	var list []Field
+	for _, f := range o.in.Properties {
+		s, ok := f.value.(*schema)
+		if !ok {
+			continue
+		}
+		list = append(list, Field{Name: f.name, Description: s.Description, Required: slices.Contains(o.in.Required, f.name)})
 	}
-	return names
+	return list
 }

@@ -11,6 +11,7 @@ import (
 )
 
 const about = `Usage: harken-control [flags]
+       harken-control api NAME key=value...
        harken-control version
 
 Records traffic, learns the inventory of APIs and serves it. Without flags

@@ -35,6 +35,10 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(name, version)
 		return nil
 	}
+	if len(args) > 0 && args[0] == "api" {
+		c := apiClient{in: os.Stdin, out: os.Stdout, env: wire.Env(os.LookupEnv)}
+		return c.run(ctx, args[1:])
+	}
 	set := flagenv.New(name, wire.Env(os.LookupEnv))
 	var o options
 	o.define(set)
