@@ -121,8 +121,8 @@ type testAdvancedFilterResponse struct {
 type filterVerdict struct {
 	inventory.EndpointKey
 	Timestamp int64  `json:"timestamp"`
-	Verdict   string `json:"verdict"` // ALLOWED, MODIFIED, BLOCKED or UNCHANGED
-	Filter    string `json:"filter"`  // the first that holds
+	Verdict   string `json:"verdict" enum:"ALLOWED,MODIFIED,BLOCKED,UNCHANGED"` // ALLOWED, MODIFIED, BLOCKED or UNCHANGED
+	Filter    string `json:"filter"`                                            // the first that holds
 	Dropped   bool   `json:"dropped"`
 }
 

@@ -267,7 +267,7 @@ func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCol
 
 type editCollectionNameRequest struct {
 	APICollectionID Int    `json:"apiCollectionId" api:"required"`
-	CollectionName  string `json:"collectionName" api:"required"`
+	CollectionName  string `json:"collectionName" api:"required" max:"60"`
 }
 
 // editCollectionName renames a collection that was made by hand.

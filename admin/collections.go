@@ -59,7 +59,7 @@ func orNull(s string) *string {
 }
 
 type createCollectionRequest struct {
-	CollectionName string `json:"collectionName" api:"required"`
+	CollectionName string `json:"collectionName" api:"required" max:"60"`
 }
 
 type createCollectionResponse struct {

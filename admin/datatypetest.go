@@ -16,7 +16,7 @@ type testDataTypeRequest struct {
 	Name            string               `json:"name" api:"required"`
 	KeyConditions   *datatype.Conditions `json:"keyConditions"`
 	ValueConditions *datatype.Conditions `json:"valueConditions"`
-	Operator        string               `json:"operator"`
+	Operator        string               `json:"operator" enum:"AND,OR"`
 	IgnoreData      *datatype.IgnoreData `json:"ignoreData"`
 }
 

@@ -25,8 +25,8 @@ type changesRequest struct {
 	Kinds            Strings `json:"kinds"`
 	StartTimestamp   Int     `json:"startTimestamp"`
 	EndTimestamp     Int     `json:"endTimestamp"` // absent: now
-	Skip             Int     `json:"skip"`
-	Limit            Int     `json:"limit"` // absent: 100; at most 1000
+	Skip             Int     `json:"skip" min:"0" max:"2147483647"`
+	Limit            Int     `json:"limit" min:"1" max:"1000"` // absent: 100; at most 1000
 }
 
 type changesResponse struct {

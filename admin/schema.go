@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"harken/inventory/datatype"
@@ -128,7 +129,7 @@ func (g *reflector) form(t reflect.Type) *schema {
 // text is the schema of one field of a form or a query.
 func (g *reflector) text(f reflect.StructField, required bool) *schema {
 	s := g.input(f, required, described.textSchema)
-	if _, ok := reflect.New(f.Type).Interface().(described); !ok && f.Type.Kind() != reflect.String {
+	if _, ok := reflect.TypeAssert[described](reflect.New(f.Type)); !ok && f.Type.Kind() != reflect.String {
 		return &schema{Type: "string", ContentMediaType: "application/json"}
 	}
 	return s
@@ -159,11 +160,29 @@ func (g *reflector) describe(s *schema, t reflect.Type, f reflect.StructField) {
 	}
 }
 
-// input is the schema of a field of a request.
+// input is the schema of a field of a request. The tags enum (words with commas),
+// min and max (of an integer; max of a string is its length) repeat what the
+// endpoint checks.
 func (g *reflector) input(f reflect.StructField, required bool, of func(described, bool) *schema) *schema {
 	if values := f.Tag.Get("enum"); values != "" {
 		return anyCase(strings.Split(values, ","), required)
 	}
+	s := g.unbounded(f, required, of)
+	low, high := f.Tag.Get("min"), f.Tag.Get("max")
+	if f.Type.Kind() == reflect.String {
+		s.MaxLength, _ = strconv.Atoi(high)
+		return s
+	}
+	if low != "" && s.Minimum != "" {
+		s.Minimum = json.Number(low)
+	}
+	if high != "" && s.Maximum != "" {
+		s.Maximum = json.Number(high)
+	}
+	return s
+}
+
+func (g *reflector) unbounded(f reflect.StructField, required bool, of func(described, bool) *schema) *schema {
 	switch v := reflect.New(f.Type).Interface().(type) {
 	case described:
 		return of(v, required)

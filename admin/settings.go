@@ -126,7 +126,7 @@ func (a *API) updatePartnerIPs(ctx context.Context, c *auth.Caller, in partnerIP
 }
 
 type setupTypeRequest struct {
-	SetupType string `json:"setupType" api:"required"`
+	SetupType string `json:"setupType" api:"required" enum:"PROD,QA,STAGING,DEV"`
 }
 
 // updateSetupType says what the account is for, such as PROD or STAGING.

@@ -124,9 +124,9 @@ const maxDays = 3650
 
 // retentionRequest changes what it has.
 type retentionRequest struct {
-	SampleCount Int `json:"sampleCount"` // newest samples of an endpoint; 0 is the default
-	SampleDays  Int `json:"sampleDays"`  // 0 keeps samples
-	ChangeDays  Int `json:"changeDays"`  // 0 is the default
+	SampleCount Int `json:"sampleCount"`                   // newest samples of an endpoint; 0 is the default
+	SampleDays  Int `json:"sampleDays" min:"0" max:"3650"` // 0 keeps samples
+	ChangeDays  Int `json:"changeDays" min:"0" max:"3650"` // 0 is the default
 }
 
 // updateRetention sets how many samples are kept and for how long.

@@ -26,6 +26,19 @@ function ask(why) {
   token.focus();
 }
 
+// opsFilter finds operations by words of their path, name and summary; the
+// viewer's own looks at the names of groups only.
+function opsFilter(groups, phrase) {
+  const words = phrase.toLowerCase().split(/\s+/);
+  const matches = (op, group) => {
+    const text = [group, op.get('path'), op.getIn(['operation', 'summary'])].join(' ').toLowerCase();
+    return words.every((w) => text.includes(w));
+  };
+  return groups
+    .map((group, name) => group.update('operations', (list) => list.filter((op) => matches(op, name))))
+    .filter((group) => group.get('operations').size > 0);
+}
+
 function draw(spec, key) {
   const ui = window.SwaggerUIBundle({
     spec,
@@ -38,8 +51,10 @@ function draw(spec, key) {
     validatorUrl: null,
     persistAuthorization: false,
     syntaxHighlight: {activated: true, theme: 'idea'},
+    plugins: [() => ({fn: {opsFilter}})],
     onComplete: () => {
       if (key) ui.preauthorizeApiKey('apiKey', key);
+      document.querySelector('.operation-filter-input')?.setAttribute('placeholder', 'Filter: words of path, group, summary');
     },
   });
 }
