@@ -6,12 +6,10 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -146,18 +144,11 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxUpload < 0 || cfg.MaxHAR < 0 || cfg.MaxRecord < 0 || cfg.SessionIdle < time.Second {
 		return nil, errors.New("admin: a limit of Config is negative, or SessionIdle is under a second")
 	}
-	a := &API{
+	return &API{
 		cfg: cfg, log: cfg.Log, hasher: auth.NewHasher(0), guard: http.NewCrossOriginProtection(),
 		compiled: typeCache{accounts: map[int32]cachedTypes{}},
 		logins:   newLimiter(cfg.LimitLogin, time.Hour, cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
-	}
-	a.spec = sync.OnceValues(func() (*ui.Asset, error) {
-		b, err := json.Marshal(newDocument(routes, loadTexts(), cfg.Version))
-		if err != nil {
-			return nil, err
-		}
-		return ui.NewAsset("application/json", b)
-	})
-	return a, nil
+		spec:     specOf(cfg.Version),
+	}, nil
 }

@@ -19,9 +19,9 @@ type endpoint struct {
 	verb    string
 	uploads bool // takes bodies up to Config.MaxUpload
 	limited bool // counts tries by client address
-	cached  bool // may be answered with 304
 	in, out reflect.Type
 	serve   func(a *API, c *call) error
+	cached  bool // may be answered with 304
 }
 
 // A call is one request on its way through an endpoint.

@@ -7,8 +7,10 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"sync"
 
 	"harken/admin/auth"
+	"harken/admin/ui"
 )
 
 // apiTexts are the words of the document: what the sources say of rows and
@@ -119,6 +121,17 @@ const aboutAPI = "The control API of Harken: the inventory that it learned, what
 	"Integers may be decimal strings, booleans `\"true\"` or `1`, lists of integers one value or a string with commas, " +
 	"and a document the JSON itself or a string that holds it. Collections are named by their id, times are Unix seconds.\n\n" +
 	"Errors are `{\"actionErrors\": [\"...\"]}`. A reply may gain fields."
+
+// specOf makes the document when it is first asked for.
+func specOf(version string) func() (*ui.Asset, error) {
+	return sync.OnceValues(func() (*ui.Asset, error) {
+		b, err := json.Marshal(newDocument(routes, loadTexts(), version))
+		if err != nil {
+			return nil, err
+		}
+		return ui.NewAsset("application/json", b)
+	})
+}
 
 // newDocument describes a table of routes. It is the same each time.
 func newDocument(table []route, texts *apiTexts, version string) *document {

@@ -11,8 +11,8 @@ import (
 )
 
 const about = `Usage: harken-control [flags]
-       harken-control api NAME key=value...
        harken-control version
+       harken-control api NAME key=value...
 
 Records traffic, learns the inventory of APIs and serves it. Without flags
 everything runs in this process and is kept in ./harken-data.`
