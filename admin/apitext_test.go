@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"maps"
 	"os"
 	"path"
@@ -104,8 +104,7 @@ func readTexts(t *testing.T) *apiTexts {
 	known := map[string][]string{}
 	for i := range routes {
 		for f := range routes[i].in.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			known[routes[i].path] = append(known[routes[i].path], name)
+			known[routes[i].path] = append(known[routes[i].path], jsonName(f))
 		}
 	}
 	rows(t, func(path, group, handler, param string) {
@@ -150,7 +149,7 @@ func (s *sources) read(t *testing.T, dir string) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		f, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,12 +207,12 @@ var groupComment = regexp.MustCompile(`^// ([A-Z][^.]*)\.$`)
 // group, the function that it gives, and the type that it gives to a generic one.
 func rows(t *testing.T, yield func(path, group, handler, param string)) {
 	t.Helper()
-	fset := token.NewFileSet()
+	fset := gotoken.NewFileSet()
 	f, err := parser.ParseFile(fset, "routes.go", nil, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
-	groupAt := func(pos token.Pos) string {
+	groupAt := func(pos gotoken.Pos) string {
 		group := ""
 		for _, c := range f.Comments {
 			if m := groupComment.FindStringSubmatch(c.List[0].Text); m != nil && c.Pos() < pos {
@@ -224,7 +223,7 @@ func rows(t *testing.T, yield func(path, group, handler, param string)) {
 	}
 	for _, d := range f.Decls {
 		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.VAR {
+		if !ok || g.Tok != gotoken.VAR {
 			continue
 		}
 		for _, row := range g.Specs[0].(*ast.ValueSpec).Values[0].(*ast.CompositeLit).Elts {
@@ -248,7 +247,14 @@ func handlerOf(e ast.Expr, param string) (handler, typ string) {
 				param = id.Name
 			}
 		}
-		return handlerOf(e.Args[0], param)
+		// limited(byLogins, post((*API).x)) has something else in front.
+		arg := e.Args[len(e.Args)-1]
+		for _, a := range e.Args {
+			if _, ok := a.(*ast.CallExpr); ok {
+				arg = a
+			}
+		}
+		return handlerOf(arg, param)
 	case *ast.SelectorExpr:
 		return e.Sel.Name, param
 	case *ast.Ident:

@@ -225,4 +225,9 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
 func fieldOf(t reflect.Type) any { return reflect.New(t).Interface() }

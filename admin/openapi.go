@@ -247,8 +247,11 @@ func responsesOf(g *reflector, r *route) members {
 	default:
 		ok.Content = members{{"application/json", mediaType{Schema: g.reply(r.out)}}}
 	}
-	if r.out.Implements(reflect.TypeFor[cookied]()) {
-		ok.Headers = members{{"Set-Cookie", members{{"description", "The session."}, {"schema", &schema{Type: "string"}}}}}
+	if r.needs.Feature == auth.Open && r.verb == http.MethodPost {
+		ok.Headers = members{
+			{"Set-Cookie", members{{"description", "The session, of a call that begins one."}, {"schema", &schema{Type: "string"}}}},
+			{"access-token", members{{"description", "The access token, of a call that begins or renews a session."}, {"schema", &schema{Type: "string"}}}},
+		}
 	}
 	list := members{{"200", ok}}
 	if r.cached {
