@@ -245,7 +245,12 @@ func responsesOf(g *reflector, r *route) members {
 		ok.Description = "The file."
 		ok.Content = members{{"application/json", mediaType{Schema: &schema{Type: "object"}}}}
 	default:
-		ok.Content = members{{"application/json", mediaType{Schema: g.reply(r.out)}}}
+		s := g.reply(r.out)
+		if s.AdditionalProperties != nil && r.out.Elem().Kind() == reflect.Slice {
+			// A map that is the whole reply has no tag to say it with.
+			s.AdditionalProperties = s.AdditionalProperties.orNull()
+		}
+		ok.Content = members{{"application/json", mediaType{Schema: s}}}
 	}
 	if r.needs.Feature == auth.Open && r.verb == http.MethodPost {
 		ok.Headers = members{
@@ -259,7 +264,7 @@ func responsesOf(g *reflector, r *route) members {
 	}
 	for _, e := range errorStatuses {
 		switch {
-		case e.status == "403" && r.needs.Feature == auth.Open,
+		case e.status == "403" && r.needs.Feature == auth.Open && r.verb == http.MethodGet,
 			e.status == "413" && r.verb == http.MethodGet,
 			e.status == "422" && r.in.NumField() == 0 && r.verb == http.MethodGet:
 		default:
