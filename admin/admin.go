@@ -105,6 +105,7 @@ type Records interface {
 type API struct {
 	cfg      Config
 	log      *slog.Logger
+	spec     func() (*ui.Asset, error) // the OpenAPI document
 	hasher   *auth.Hasher
 	logins   *limiter
 	compiled typeCache
@@ -112,7 +113,6 @@ type API struct {
 	// does not fit is told to come back.
 	memory *semaphore.Weighted
 	guard  *http.CrossOriginProtection
-	spec   func() (*ui.Asset, error) // the OpenAPI document
 }
 
 // New checks cfg and returns an API. It starts nothing.

@@ -35,7 +35,7 @@ gives at ` + "`/api/openapi.json`" + ` and shows, to try out, at ` + "`/docs`" +
 	for _, p := range d.Paths {
 		verb, op := only(p)
 		fmt.Fprintf(&b, "\n## %s\n\n`%s %s`, needs %s.\n\n%s\n", op.OperationID, verb, p.name, needed(op), text0(op))
-		page{d, &b}.operation(op)
+		markdown{d, &b}.operation(op)
 	}
 	return b.String()
 }
@@ -65,13 +65,13 @@ func needed(op *operation) string {
 	}
 }
 
-// A page writes what is in a document as Markdown.
-type page struct {
+// A markdown writes what is in a document as Markdown.
+type markdown struct {
 	d *document
 	b *strings.Builder
 }
 
-func (p page) operation(op *operation) {
+func (p markdown) operation(op *operation) {
 	var params members
 	var required []string
 	for _, q := range op.Parameters {
@@ -113,7 +113,7 @@ func (p page) operation(op *operation) {
 	fmt.Fprintf(p.b, "\nReply:\n\n```\n%s\n```\n", p.shape(ok.Content[0].value.(mediaType).Schema, ""))
 }
 
-func (p page) deref(s *schema) *schema {
+func (p markdown) deref(s *schema) *schema {
 	if s.Ref == "" {
 		return s
 	}
@@ -121,7 +121,7 @@ func (p page) deref(s *schema) *schema {
 }
 
 // kind is the type of a field of a request in words: of what it takes, the first.
-func (p page) kind(s *schema) string {
+func (p markdown) kind(s *schema) string {
 	s = p.deref(s)
 	if len(s.AnyOf) > 0 {
 		return p.kind(s.AnyOf[0])
@@ -153,7 +153,7 @@ func (p page) kind(s *schema) string {
 }
 
 // shape is the JSON of a reply with the names of types for values.
-func (p page) shape(s *schema, indent string) string {
+func (p markdown) shape(s *schema, indent string) string {
 	orNull := ""
 	if len(s.AnyOf) > 0 {
 		s, orNull = s.AnyOf[0], " or null"
