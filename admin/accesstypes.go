@@ -20,6 +20,8 @@ type accessTypesArgs struct {
 	Reset bool `json:"reset,omitempty"` // also forget what no sample tells
 }
 
+// applyAccessType computes the access types of endpoints anew from stored samples,
+// in the background.
 func (a *API) applyAccessType(ctx context.Context, c *auth.Caller, _ none) (none, error) {
 	_, err := a.jobs.Start(ctx, c.Account, jobAccessTypes, accessTypesArgs{})
 	return none{}, err
@@ -34,6 +36,8 @@ type startedResponse struct {
 	Message string `json:"message"`
 }
 
+// resetAccessTypes forgets the access types of collections and endpoints and
+// computes them anew, in the background.
 func (a *API) resetAccessTypes(ctx context.Context, c *auth.Caller, _ none) (resetAccessTypesResponse, error) {
 	j, err := a.jobs.Start(ctx, c.Account, jobAccessTypes, accessTypesArgs{Reset: true})
 	return resetAccessTypesResponse{startedResponse{err == nil, fmt.Sprintf("job %d resets the access types in the background", j.ID)}}, err

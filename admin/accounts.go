@@ -65,6 +65,8 @@ type goToAccountRequest struct {
 	Account Int `json:"newAccountId" api:"required"`
 }
 
+// goToAccount switches the session to another account of the user, and gives a token
+// for it.
 func (a *API) goToAccount(ctx context.Context, c *call, in goToAccountRequest) (none, error) {
 	id := in.Account.N
 	if id < math.MinInt32 || id > math.MaxInt32 || !c.caller.User.In(int32(id)) {

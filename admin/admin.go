@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"harken/admin/auth"
+	"harken/admin/ui"
 	"harken/ingest"
 	"harken/internal/job"
 	"harken/inventory"
@@ -148,6 +149,7 @@ type Records interface {
 type API struct {
 	cfg      Config
 	log      *slog.Logger
+	spec     func() (*ui.Asset, error) // the OpenAPI document
 	hasher   *auth.Hasher
 	logins   *limiter
 	resets   *limiter
@@ -181,6 +183,7 @@ func New(cfg Config) (*API, error) {
 		invites:  newLimiter(cfg.Invites.Limit, cfg.Now),
 		guesses:  newBackoff(cfg.Now),
 		memory:   semaphore.NewWeighted(2*cfg.MaxUpload + 64*maxBody),
+		spec:     specOf(cfg.Version),
 		seldom:   seldom{last: map[seldomKey]time.Time{}},
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "audit_errors_total", Help: "Calls that changed something and whose audit row could not be stored.",

@@ -32,6 +32,8 @@ func advancedFilters(ctx context.Context, c *auth.Caller) ([]filter.Document, er
 	return docs, err
 }
 
+// fetchAdvancedFilters lists the traffic filters of the account, and those that one
+// may begin with.
 func (a *API) fetchAdvancedFilters(ctx context.Context, c *auth.Caller, _ none) (advancedFiltersResponse, error) {
 	docs, err := advancedFilters(ctx, c)
 	return advancedFiltersResponse{Filters: docs, Presets: filter.DefaultDocuments()}, err
@@ -64,6 +66,7 @@ type saveAdvancedFilterResponse struct {
 	Filter filter.Document `json:"filter"`
 }
 
+// saveAdvancedFilter adds a traffic filter, or replaces the one with the same id.
 func (a *API) saveAdvancedFilter(ctx context.Context, c *auth.Caller, in advancedFilterRequest) (saveAdvancedFilterResponse, error) {
 	doc, err := in.parse()
 	if err != nil {
@@ -95,6 +98,7 @@ type deleteAdvancedFilterRequest struct {
 	ID string `json:"id" api:"required"`
 }
 
+// deleteAdvancedFilter removes a traffic filter.
 func (a *API) deleteAdvancedFilter(ctx context.Context, c *auth.Caller, in deleteAdvancedFilterRequest) (none, error) {
 	return none{}, a.deleteDefinition(ctx, c, inventory.AdvancedFilters, in.ID, "id: there is no filter")
 }
@@ -117,11 +121,12 @@ type testAdvancedFilterResponse struct {
 type filterVerdict struct {
 	inventory.EndpointKey
 	Timestamp int64  `json:"timestamp"`
-	Verdict   string `json:"verdict"` // ALLOWED, MODIFIED, BLOCKED or UNCHANGED
-	Filter    string `json:"filter"`  // the first that holds
+	Verdict   string `json:"verdict" enum:"ALLOWED,MODIFIED,BLOCKED,UNCHANGED"` // ALLOWED, MODIFIED, BLOCKED or UNCHANGED
+	Filter    string `json:"filter"`                                            // the first that holds
 	Dropped   bool   `json:"dropped"`
 }
 
+// testAdvancedFilter tries a traffic filter on stored samples and changes nothing.
 func (a *API) testAdvancedFilter(ctx context.Context, c *auth.Caller, in testAdvancedFilterRequest) (testAdvancedFilterResponse, error) {
 	out := testAdvancedFilterResponse{Verdicts: map[string]int{}, Samples: []filterVerdict{}}
 	doc, err := (&advancedFilterRequest{ID: in.ID, Content: in.Content}).parse()

@@ -30,9 +30,9 @@ func (a *API) audit(ctx context.Context, c *call, in any) {
 	noteRequest(c.caller, in)
 	client, proxies := a.addresses(c.r)
 	row := auth.AuditRow{
-		Account: c.caller.Account, Time: a.cfg.Now().Unix(), Endpoint: c.route.url(), Description: describe(c.route.path),
+		Account: c.caller.Account, Time: a.cfg.Now().Unix(), Endpoint: c.route.url(), Description: inWords(c.route.path),
 		UserEmail: c.caller.User.Email, UserAgent: clientClass(c.r.UserAgent()), IP: client.String(), ProxyIPs: []string{},
-		Resource: string(c.route.needs.Feature), Operation: operation(c.route.path), Metadata: c.caller.Notes(),
+		Resource: string(c.route.needs.Feature), Operation: auditOperation(c.route.path), Metadata: c.caller.Notes(),
 	}
 	for _, p := range proxies {
 		row.ProxyIPs = append(row.ProxyIPs, p.String())
@@ -106,11 +106,11 @@ func words(name string) []string {
 	return append(out, strings.ToLower(name[start:]))
 }
 
-// describe is the name of an endpoint in words.
-func describe(name string) string { return strings.Join(words(path.Base(name)), " ") }
+// inWords is the name of an endpoint in words.
+func inWords(name string) string { return strings.Join(words(path.Base(name)), " ") }
 
-// operation is what an endpoint does, told by the verb that its name begins with.
-func operation(name string) string {
+// auditOperation is what an endpoint does, told by the verb that its name begins with.
+func auditOperation(name string) string {
 	switch words(path.Base(name))[0] {
 	case "create", "add", "generate", "provision":
 		return "CREATE"
@@ -214,6 +214,7 @@ type auditLogsResponse struct {
 	Total     int             `json:"total"`
 }
 
+// fetchAuditLogs lists who changed what, newest first.
 func (a *API) fetchAuditLogs(ctx context.Context, c *auth.Caller, in auditLogsRequest) (auditLogsResponse, error) {
 	out := auditLogsResponse{AuditLogs: []auth.AuditRow{}}
 	skip, limit, err := page(in.Skip, in.Limit, defaultAudit, maxAudit)

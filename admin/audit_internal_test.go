@@ -19,7 +19,7 @@ func TestChangesArePosts(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	f := func(name, words, op string) {
 		t.Helper()
-		if w, o := describe(name), operation(name); w != words || o != op {
+		if w, o := inWords(name), auditOperation(name); w != words || o != op {
 			t.Errorf("%s = %q, %s, want %q, %s", name, w, o, words, op)
 		}
 	}

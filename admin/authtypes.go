@@ -82,11 +82,13 @@ func authTypeNamed(types []datatype.AuthType, name string) int {
 	return slices.IndexFunc(types, func(t datatype.AuthType) bool { return strings.EqualFold(t.Name, strings.TrimSpace(name)) })
 }
 
+// fetchAuthTypes lists the ways to authenticate that people defined.
 func (a *API) fetchAuthTypes(ctx context.Context, c *auth.Caller, _ none) (authTypesResponse, error) {
 	types, err := authTypes(ctx, c)
 	return authTypesResponse{types}, err
 }
 
+// addAuthType defines a way to authenticate by header, cookie or body keys.
 func (a *API) addAuthType(ctx context.Context, c *auth.Caller, in authTypeRequest) (authTypesResponse, error) {
 	types, err := authTypes(ctx, c)
 	if err != nil {
@@ -98,6 +100,7 @@ func (a *API) addAuthType(ctx context.Context, c *auth.Caller, in authTypeReques
 	return a.putAuthType(ctx, c, &in, datatype.AuthType{Active: true, ID: newObjectID(), CreatorID: c.User.ID}, types)
 }
 
+// updateAuthType changes a way to authenticate; what is absent stays.
 func (a *API) updateAuthType(ctx context.Context, c *auth.Caller, in authTypeRequest) (authTypesResponse, error) {
 	types, err := authTypes(ctx, c)
 	if err != nil {

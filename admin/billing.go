@@ -153,6 +153,7 @@ type planID struct {
 	ID string `json:"id"`
 }
 
+// provisionSubscription sets the plan of the organization.
 func (a *API) provisionSubscription(ctx context.Context, c *auth.Caller, in provisionRequest) (provisionResponse, error) {
 	var out provisionResponse
 	period := strings.ToUpper(strings.TrimSpace(in.BillingPeriod))
@@ -203,6 +204,7 @@ func (a *API) organization(ctx context.Context, account int32) (auth.Organizatio
 // jobUsage is the kind of the job that counts what is used.
 const jobUsage = "refreshUsage"
 
+// refreshUsage counts anew what the organization uses, in the background.
 func (a *API) refreshUsage(ctx context.Context, c *auth.Caller, _ none) (none, error) {
 	if _, err := a.organization(ctx, c.Account); err != nil {
 		return none{}, err

@@ -56,6 +56,7 @@ type collectionDescriptionRequest struct {
 	IsSystemPrompt  Bool `json:"isSystemPrompt"`
 }
 
+// saveCollectionDescription describes a collection in words of people.
 func (a *API) saveCollectionDescription(ctx context.Context, c *auth.Caller, in collectionDescriptionRequest) (none, error) {
 	if err := checkDescription(in.Description.S); err != nil {
 		return none{}, err
@@ -79,6 +80,8 @@ type updateEnvTypeRequest struct {
 	EnvType          Tags `json:"envType"`
 }
 
+// updateEnvType sets the environment, or other tags, of collections, or takes them
+// away.
 func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTypeRequest) (none, error) {
 	for i, t := range in.EnvType {
 		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > maxTagText || len(t.Value) > maxTagText {
@@ -145,6 +148,8 @@ type successResponse struct {
 	Success bool `json:"success"`
 }
 
+// toggleTestScope takes collections out of the scope of security tests, or back into
+// it.
 func (a *API) toggleTestScope(ctx context.Context, c *auth.Caller, in testScopeRequest) (successResponse, error) {
 	cols, err := visible(ctx, c, "apiCollectionIds", orNone(in.APICollectionIDs))
 	if err != nil {
@@ -172,10 +177,13 @@ func (in *collectionsRequest) find(ctx context.Context, c *auth.Caller) ([]inven
 	return visible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
 }
 
+// deactivateCollections leaves traffic of collections out from now on. What was
+// learned stays.
 func (a *API) deactivateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
 	return a.setActive(ctx, c, &in, false)
 }
 
+// activateCollections lets traffic of collections count again.
 func (a *API) activateCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (getAllCollectionsResponse, error) {
 	return a.setActive(ctx, c, &in, true)
 }
@@ -214,6 +222,8 @@ func (a *API) setActive(ctx context.Context, c *auth.Caller, in *collectionsRequ
 	return out, a.reload(ctx, c)
 }
 
+// deleteCollections removes collections and all that was learned in them. The
+// default collection stays, and unknown ids are skipped.
 func (a *API) deleteCollections(ctx context.Context, c *auth.Caller, in collectionsRequest) (none, error) {
 	cols, err := in.find(ctx, c)
 	if err != nil || len(cols) == 0 {
@@ -227,6 +237,7 @@ type oneCollectionRequest struct {
 	APICollectionID Int `json:"apiCollectionId" api:"required"`
 }
 
+// deleteCollection removes a collection and all that was learned in it.
 func (a *API) deleteCollection(ctx context.Context, c *auth.Caller, in oneCollectionRequest) (none, error) {
 	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
 	if err != nil {
@@ -246,8 +257,9 @@ type redactCollectionResponse struct {
 	APICollectionID int64 `json:"apiCollectionId"`
 }
 
-// redactCollection answers when what is stored is emptied: a reply that comes
-// before would tell people that their data is gone while it is not.
+// redactCollection replaces the values of a collection in what is stored and in what
+// will come, or stops doing so. It answers when what is stored is emptied: a reply
+// that comes before would tell people that their data is gone while it is not.
 func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCollectionRequest) (redactCollectionResponse, error) {
 	out := redactCollectionResponse{Redacted: in.Redacted.B, APICollectionID: in.APICollectionID.N}
 	err := editOne(ctx, c, in.APICollectionID.N, func(col *inventory.Collection) error {
@@ -275,9 +287,10 @@ func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCol
 
 type editCollectionNameRequest struct {
 	APICollectionID Int    `json:"apiCollectionId" api:"required"`
-	CollectionName  string `json:"collectionName" api:"required"`
+	CollectionName  string `json:"collectionName" api:"required" max:"60"`
 }
 
+// editCollectionName renames a collection that was made by hand.
 func (a *API) editCollectionName(ctx context.Context, c *auth.Caller, in editCollectionNameRequest) (none, error) {
 	named, err := inventory.NewCollection(in.CollectionName)
 	if err != nil {

@@ -61,7 +61,7 @@ func orNull(s string) *string {
 }
 
 type createCollectionRequest struct {
-	CollectionName string `json:"collectionName" api:"required"`
+	CollectionName string `json:"collectionName" api:"required" max:"60"`
 }
 
 type createCollectionResponse struct {
@@ -70,6 +70,8 @@ type createCollectionResponse struct {
 	APICollectionID int32        `json:"apiCollectionId"`
 }
 
+// createCollection makes an empty collection. The name is up to 60 letters, digits,
+// spaces, dots, hyphens and underscores, and must not be taken in any letter case.
 func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCollectionRequest) (createCollectionResponse, error) {
 	col, err := a.addCollection(ctx, c, in.CollectionName, nil)
 	if err != nil {
@@ -104,6 +106,8 @@ type getAllCollectionsResponse struct {
 	APICollections []collection `json:"apiCollections"`
 }
 
+// getAllCollections lists the collections, all or those whose name or host matches a
+// regular expression.
 func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCollectionsRequest) (getAllCollectionsResponse, error) {
 	out := getAllCollectionsResponse{APICollections: []collection{}}
 	name, err := compile("nameRegex", in.NameRegex)
@@ -126,6 +130,8 @@ func (a *API) getAllCollections(ctx context.Context, c *auth.Caller, in getAllCo
 	return out, nil
 }
 
+// getCollection gives one collection as a list of one, or an empty list when there
+// is none.
 func (a *API) getCollection(ctx context.Context, c *auth.Caller, in oneCollectionRequest) ([]collection, error) {
 	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
 	if isNotFound(err) {
@@ -172,6 +178,7 @@ type basicCollectionsResponse struct {
 	APICollections []basicCollection `json:"apiCollections"`
 }
 
+// getAllCollectionsBasic lists the collections with what menus need.
 func (a *API) getAllCollectionsBasic(ctx context.Context, c *auth.Caller, _ none) (basicCollectionsResponse, error) {
 	out := basicCollectionsResponse{APICollections: []basicCollection{}}
 	all, err := c.Store.Collections(ctx)

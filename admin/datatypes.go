@@ -24,11 +24,11 @@ type dataTypeRequest struct {
 	Active            Bool                 `json:"active"`
 	KeyConditions     *datatype.Conditions `json:"keyConditions"`
 	ValueConditions   *datatype.Conditions `json:"valueConditions"`
-	Operator          string               `json:"operator"`
+	Operator          string               `json:"operator" enum:"AND,OR"`
 	IgnoreData        *datatype.IgnoreData `json:"ignoreData"`
 	Redacted          Bool                 `json:"redacted"`
 	SampleDataFixed   Bool                 `json:"sampleDataFixed"`
-	DataTypePriority  Text                 `json:"dataTypePriority"`
+	DataTypePriority  Text                 `json:"dataTypePriority" enum:"CRITICAL,HIGH,MEDIUM,LOW"`
 	CategoriesList    Strings              `json:"categoriesList"`
 	IconString        Text                 `json:"iconString"`
 }
@@ -62,7 +62,7 @@ func (in *dataTypeRequest) over(t datatype.CustomType) datatype.CustomType {
 		t.Operator = in.Operator
 	}
 	if in.IgnoreData != nil {
-		t.IgnoreData = in.IgnoreData
+		t.IgnoreData = withoutNull(in.IgnoreData)
 	}
 	if in.DataTypePriority.Set {
 		t.DataTypePriority = in.DataTypePriority.S
@@ -76,6 +76,16 @@ func (in *dataTypeRequest) over(t datatype.CustomType) datatype.CustomType {
 	t = t.Normalized()
 	t.SensitivePosition, t.CategoriesList = orEmpty(t.SensitivePosition), orEmpty(t.CategoriesList)
 	return t
+}
+
+// withoutNull is what a request says to ignore with empty lists where it has none:
+// readers of the type are promised lists.
+func withoutNull(d *datatype.IgnoreData) *datatype.IgnoreData {
+	out := datatype.IgnoreData{KeysInAllAPIs: orEmpty(d.KeysInAllAPIs), KeysInSelectedAPIs: map[string][]datatype.ParamID{}}
+	for key, ids := range d.KeysInSelectedAPIs {
+		out.KeysInSelectedAPIs[key] = orEmpty(ids)
+	}
+	return &out
 }
 
 // definitionFault says what is wrong with a definition as the request names it.
@@ -119,6 +129,8 @@ func cataloged(name string) (t datatype.CustomType, known bool) {
 	return datatype.CustomType{Active: true}, false
 }
 
+// addDataType adds a type of values, such as an own customer number, and looks for
+// it in what is stored.
 func (a *API) addDataType(ctx context.Context, c *auth.Caller, in dataTypeRequest) (dataTypesResponse, error) {
 	k, err := readTypes(ctx, c)
 	if err != nil {
@@ -286,6 +298,8 @@ type fetchDataTypesResponse struct {
 	PIICatalog      []datatype.CustomType `json:"piiCatalog"` // packaged types that are not in use
 }
 
+// fetchDataTypes lists the types of values: those that people made, the built-in
+// ones, and packaged ones that may be added.
 func (a *API) fetchDataTypes(ctx context.Context, c *auth.Caller, _ none) (fetchDataTypesResponse, error) {
 	k, err := readTypes(ctx, c)
 	if err != nil {

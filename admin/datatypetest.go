@@ -16,7 +16,7 @@ type testDataTypeRequest struct {
 	Name            string               `json:"name" api:"required"`
 	KeyConditions   *datatype.Conditions `json:"keyConditions"`
 	ValueConditions *datatype.Conditions `json:"valueConditions"`
-	Operator        string               `json:"operator"`
+	Operator        string               `json:"operator" enum:"AND,OR"`
 	IgnoreData      *datatype.IgnoreData `json:"ignoreData"`
 }
 
@@ -73,6 +73,7 @@ func (in *testDataTypeRequest) detector(ctx context.Context, c *auth.Caller) (d 
 	return d, name, err
 }
 
+// testDataType tries the conditions of a type on stored samples and changes nothing.
 func (a *API) testDataType(ctx context.Context, c *auth.Caller, in testDataTypeRequest) (testDataTypeResponse, error) {
 	out := testDataTypeResponse{Matches: []typeMatch{}}
 	d, name, err := in.detector(ctx, c)

@@ -292,8 +292,13 @@ func (in field) set(v reflect.Value) error {
 func (in field) setText(v reflect.Value) error {
 	last := in.text[len(in.text)-1]
 	switch p := v.Addr().Interface().(type) {
-	case *Ints:
-		return p.setText(strings.Join(in.text, ","))
+	case *Ints, *Strings:
+		return p.(lenient).setText(strings.Join(in.text, ",")) //nolint:forcetypeassert // both are
+	case *Refs:
+		if len(in.text) > 1 {
+			return (*Ints)(p).setText(strings.Join(in.text, ","))
+		}
+		return p.setText(last)
 	case lenient:
 		return p.setText(last)
 	case *string:

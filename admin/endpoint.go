@@ -24,6 +24,7 @@ type endpoint struct {
 	limiter func(*API) *limiter
 	in, out reflect.Type
 	serve   func(a *API, c *call) error
+	cached  bool // may be answered with 304
 }
 
 // A call is one request on its way through an endpoint.

@@ -15,6 +15,7 @@ type endpointDescriptionRequest struct {
 	Description     Text   `json:"description" api:"required"`
 }
 
+// saveEndpointDescription describes an endpoint in words of people.
 func (a *API) saveEndpointDescription(ctx context.Context, c *auth.Caller, in endpointDescriptionRequest) (none, error) {
 	if err := checkDescription(in.Description.S); err != nil {
 		return none{}, err
@@ -36,6 +37,8 @@ type deleteAPIsRequest struct {
 	APIList APIs `json:"apiList" api:"required"`
 }
 
+// deleteAPIs removes endpoints and all that is known of them. They come back with
+// new traffic.
 func (a *API) deleteAPIs(ctx context.Context, c *auth.Caller, in deleteAPIsRequest) (none, error) {
 	if len(in.APIList) == 0 {
 		return none{}, fault.New(fault.Invalid, "apiList: is empty")
@@ -102,6 +105,8 @@ type endpointChangesResponse struct {
 	List []endpointChanges `json:"list"`
 }
 
+// fetchFromParams lists the endpoints of a collection by when they were discovered
+// and how often their parameters changed.
 func (a *API) fetchFromParams(ctx context.Context, c *auth.Caller, in oneCollectionRequest) (endpointChangesResponse, error) {
 	out := endpointChangesResponse{List: []endpointChanges{}}
 	col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)

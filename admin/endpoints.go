@@ -30,6 +30,7 @@ type collectionEndpointsResponse struct {
 	Endpoints []inventory.EndpointKey `json:"listOfEndpointsInCollection"`
 }
 
+// fetchCollectionEndpoints lists the methods and URLs of a collection.
 func (a *API) fetchCollectionEndpoints(ctx context.Context, c *auth.Caller, in collectionRequest) (collectionEndpointsResponse, error) {
 	out := collectionEndpointsResponse{Endpoints: []inventory.EndpointKey{}}
 	col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
@@ -138,6 +139,8 @@ type sourceSeen struct {
 	Timestamp int64 `json:"timestamp"`
 }
 
+// fetchAPIInfos lists the endpoints of one collection or of several with
+// authentication, access, traffic and status codes.
 func (a *API) fetchAPIInfos(ctx context.Context, c *auth.Caller, in apiInfosRequest) (apiInfosResponse, error) {
 	if in.APICollectionIDs == nil {
 		if !in.APICollectionID.Set {

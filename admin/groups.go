@@ -72,6 +72,7 @@ type customCollectionRequest struct {
 	Conditions     Conditions `json:"conditions"`
 }
 
+// createCustomCollection makes a group of endpoints that meet conditions.
 func (a *API) createCustomCollection(ctx context.Context, c *auth.Caller, in customCollectionRequest) (getAllCollectionsResponse, error) {
 	if _, err := inventory.NewCollection(in.CollectionName); err != nil {
 		return getAllCollectionsResponse{}, err
@@ -142,6 +143,8 @@ func (a *API) groupReply(ctx context.Context, c *auth.Caller, in *groupAPIsReque
 	return out, err
 }
 
+// addAPIsToGroup adds endpoints to a group, which is made when there is none of that
+// name.
 func (a *API) addAPIsToGroup(ctx context.Context, c *auth.Caller, in groupAPIsRequest) (groupAPIsResponse, error) {
 	col, found, err := in.group(ctx, c)
 	if err != nil {
@@ -202,6 +205,7 @@ func (a *API) editGroup(ctx context.Context, c *auth.Caller, id int32, edit func
 	return a.settled(ctx, c, id)
 }
 
+// removeAPIsFromGroup takes endpoints out of a group.
 func (a *API) removeAPIsFromGroup(ctx context.Context, c *auth.Caller, in groupAPIsRequest) (groupAPIsResponse, error) {
 	col, found, err := in.group(ctx, c)
 	if err == nil && !found {
@@ -253,6 +257,7 @@ type updateGroupRequest struct {
 	Conditions      Conditions `json:"conditions" api:"required"`
 }
 
+// updateCustomCollection changes the conditions of a group.
 func (a *API) updateCustomCollection(ctx context.Context, c *auth.Caller, in updateGroupRequest) (getAllCollectionsResponse, error) {
 	out := getAllCollectionsResponse{APICollections: []collection{}}
 	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
@@ -278,6 +283,8 @@ type groupNameRequest struct {
 	CollectionName string `json:"collectionName" api:"required"`
 }
 
+// computeCustomCollections finds anew which endpoints meet the conditions of a
+// group.
 func (a *API) computeCustomCollections(ctx context.Context, c *auth.Caller, in groupNameRequest) (getAllCollectionsResponse, error) {
 	out := getAllCollectionsResponse{APICollections: []collection{}}
 	named := groupAPIsRequest{CollectionName: in.CollectionName}
@@ -327,6 +334,7 @@ func (in *conditionsRequest) selects(ctx context.Context, c *auth.Caller, yield 
 	})
 }
 
+// countByConditions counts the endpoints that meet conditions.
 func (a *API) countByConditions(ctx context.Context, c *auth.Caller, in conditionsRequest) (apiCountResponse, error) {
 	var out apiCountResponse
 	err := in.selects(ctx, c, func(*inventory.Endpoint) { out.APICount++ })
@@ -344,6 +352,7 @@ type endpointsData struct {
 	APIInfoList []apiInfo         `json:"apiInfoList"`
 }
 
+// listByConditions lists the endpoints that meet conditions.
 func (a *API) listByConditions(ctx context.Context, c *auth.Caller, in conditionsRequest) (listByConditionsResponse, error) {
 	var out listByConditionsResponse
 	var keys []inventory.EndpointKey

@@ -25,8 +25,8 @@ type changesRequest struct {
 	Kinds            Strings `json:"kinds"`
 	StartTimestamp   Int     `json:"startTimestamp"`
 	EndTimestamp     Int     `json:"endTimestamp"` // absent: now
-	Skip             Int     `json:"skip"`
-	Limit            Int     `json:"limit"` // absent: 100; at most 1000
+	Skip             Int     `json:"skip" min:"0" max:"2147483647"`
+	Limit            Int     `json:"limit" min:"1" max:"1000"` // absent: 100; at most 1000
 }
 
 type changesResponse struct {
@@ -41,6 +41,8 @@ type change struct {
 	Detail    string `json:"detail"`
 }
 
+// fetchChanges lists what changed in the inventory, newest first: new endpoints,
+// parameters, types, authentication and status codes.
 func (a *API) fetchChanges(ctx context.Context, c *auth.Caller, in changesRequest) (changesResponse, error) {
 	out := changesResponse{Changes: []change{}}
 	f, err := a.changeFilter(ctx, c, &in)

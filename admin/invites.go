@@ -70,6 +70,7 @@ type inviteUsersResponse struct {
 	ScopeRoleMapping map[string]string `json:"scopeRoleMapping"`
 }
 
+// inviteUsers invites somebody by e-mail address with a role, and gives the link.
 func (a *API) inviteUsers(ctx context.Context, cl *call, in inviteUsersRequest) (inviteUsersResponse, error) {
 	c := cl.caller
 	email, err := userEmail("inviteeEmail", in.InviteeEmail)
@@ -143,6 +144,7 @@ type removeInvitationRequest struct {
 	Email string `json:"email" api:"required"`
 }
 
+// removeInvitation withdraws an invitation; its link is worth nothing any more.
 func (a *API) removeInvitation(ctx context.Context, c *auth.Caller, in removeInvitationRequest) (none, error) {
 	email, err := userEmail("email", in.Email)
 	if err != nil {

@@ -63,6 +63,7 @@ func toJobRow(j *job.Job) jobRow {
 	return row
 }
 
+// fetchJobs lists background jobs, newest first.
 func (a *API) fetchJobs(ctx context.Context, c *auth.Caller, in fetchJobsRequest) (fetchJobsResponse, error) {
 	out := fetchJobsResponse{Jobs: []jobRow{}}
 	skip, limit, err := page(in.Skip, in.Limit, defaultJobs, maxJobs)
@@ -110,6 +111,7 @@ type fetchJobResponse struct {
 	Job jobRow `json:"job"`
 }
 
+// fetchJob says how far a background job is.
 func (a *API) fetchJob(ctx context.Context, c *auth.Caller, in fetchJobRequest) (fetchJobResponse, error) {
 	j, err := a.cfg.Jobs.Job(ctx, c.Account, in.JobID.N)
 	if kind, _ := fault.Of(err); err != nil && kind == fault.NotFound {

@@ -25,6 +25,8 @@ type loginResult struct {
 	Redirect string `json:"redirect,omitempty"` // where to start, when the inventory is empty
 }
 
+// login signs in with e-mail address and password: sets the session cookie and gives
+// an access token.
 func (a *API) login(ctx context.Context, c *call, in loginRequest) (loginResponse, error) {
 	if err := a.ownForm(c.r); err != nil {
 		return loginResponse{}, err
@@ -128,6 +130,7 @@ type logoutResponse struct {
 	RedirectURL string `json:"redirectUrl,omitempty"`
 }
 
+// logout ends the session and clears its cookie.
 func (a *API) logout(ctx context.Context, c *call, in logoutRequest) (logoutResponse, error) {
 	out := logoutResponse{LogoutURL: "/login", RedirectURL: in.RedirectURL}
 	if a.ours(c.r, in.RedirectURL) {

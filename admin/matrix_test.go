@@ -286,7 +286,7 @@ func TestMatrixOtherAccount(t *testing.T) {
 	m := newMatrix(t)
 	before := maps.Clone(m.rows(t))
 	for _, r := range admin.RouteInfos() {
-		if r.Needs.Feature == auth.Open {
+		if r.Needs.Feature == auth.Open || r.URL == "/api/openapi.json" { // which tells examples
 			continue
 		}
 		body := example(t, r)

@@ -40,6 +40,7 @@ type completeResponse struct {
 // maxPushEndpoint bounds the URL of a subscription.
 const maxPushEndpoint = 2048
 
+// saveSubscription keeps where the browser of the caller takes push messages.
 func (a *API) saveSubscription(ctx context.Context, c *auth.Caller, in subscriptionRequest) (completeResponse, error) {
 	sub := pushSubscription{in.Endpoint, in.Keys}
 	if in.Subscription != nil {

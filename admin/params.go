@@ -86,7 +86,7 @@ type param struct {
 	Duration        int64          `json:"duration"`
 	Examples        []any          `json:"examples"`
 	UserIDs         []any          `json:"userIds"`
-	Sources         map[string]any `json:"sources"`
+	Sources         map[string]any `json:"sources" api:"nullable"`
 }
 
 type subType struct {
@@ -100,6 +100,7 @@ type elements struct {
 	Elements []string `json:"elements"`
 }
 
+// loadParams lists the parameters of an endpoint: names, places, types, values seen.
 func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest) (loadParamsResponse, error) {
 	var out loadParamsResponse
 	found, err := in.active(ctx, c)

@@ -47,6 +47,8 @@ type recordsHARRequest struct {
 	To         Int    `json:"to"`       // Unix seconds, not included
 }
 
+// recordsHAR gives the recorded traffic as a HAR file, all or that of a collection,
+// an endpoint or a time.
 func (a *API) recordsHAR(ctx context.Context, c *auth.Caller, in recordsHARRequest) (*file, error) {
 	d := &harDump{api: a, caller: c, account: strconv.Itoa(int(c.Account))}
 	for _, t := range []struct {

@@ -20,6 +20,7 @@ type customRolesResponse struct {
 	Roles []customRole `json:"roles"`
 }
 
+// getCustomRoles lists the custom roles of the account.
 func (a *API) getCustomRoles(ctx context.Context, c *auth.Caller, _ none) (customRolesResponse, error) {
 	out := customRolesResponse{Roles: []customRole{}}
 	t, err := a.cfg.Users.Team(ctx, c.Account)
@@ -65,6 +66,8 @@ func (in *customRoleRequest) role(ctx context.Context, c *auth.Caller) (auth.Cus
 	return r, err
 }
 
+// createCustomRole makes a role that is a built-in one limited to some collections
+// and features.
 func (a *API) createCustomRole(ctx context.Context, c *auth.Caller, in customRoleRequest) (none, error) {
 	r, err := in.role(ctx, c)
 	if err != nil {
@@ -89,6 +92,7 @@ type deleteCustomRoleRequest struct {
 	RoleName string `json:"roleName" api:"required"`
 }
 
+// deleteCustomRole removes a custom role that nobody has.
 func (a *API) deleteCustomRole(ctx context.Context, c *auth.Caller, in deleteCustomRoleRequest) (none, error) {
 	now := a.cfg.Now()
 	return none{}, a.cfg.Users.EditTeam(ctx, c.Account, func(t *auth.Team) error { return t.DeleteRole(c, in.RoleName, now) })

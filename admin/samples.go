@@ -58,6 +58,7 @@ type sampleID struct {
 	BucketEndEpoch   int `json:"bucketEndEpoch"`
 }
 
+// fetchSamples gives the stored samples of an endpoint, and its traffic over time.
 func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
 	found, err := in.active(ctx, c)
@@ -107,8 +108,8 @@ func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k
 	return err
 }
 
-// fetchSensitiveSamples answers by the name of the parameter, which may be that of
-// several.
+// fetchSensitiveSamples gives the samples of an endpoint that have sensitive values,
+// by the name of the parameter, which may be that of several.
 func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
 	found, err := in.active(ctx, c)

@@ -367,6 +367,7 @@ func do(ts *testscript.TestScript, neg bool, who, method, path string, headers [
 	}
 	_, _ = fmt.Fprintf(ts.Stderr(), "%d\n", res.StatusCode)
 	_ = res.Header.Write(ts.Stderr())
+	ts.Check(conforms(w, req, []byte(body), res, b))
 	var out bytes.Buffer
 	if json.Indent(&out, b, "", "  ") != nil {
 		out.Reset()

@@ -61,6 +61,8 @@ func activeCollections(ctx context.Context, c *auth.Caller, field string, id int
 
 var errFull = errors.New("enough")
 
+// loadSensitive lists the sensitive parameters of a collection or of all, up to
+// 10,000.
 func (a *API) loadSensitive(ctx context.Context, c *auth.Caller, in sensitiveRequest) (sensitiveResponse, error) {
 	var out sensitiveResponse
 	out.Data.Endpoints = []any{}
@@ -178,6 +180,8 @@ func (in *unmarkRequest) of(e *inventory.Endpoint) (o inventory.SensitiveOverrid
 	}, known
 }
 
+// addSensitiveField marks one parameter of an endpoint as sensitive, or as not,
+// whatever its type says.
 func (a *API) addSensitiveField(ctx context.Context, c *auth.Caller, in markRequest) (none, error) {
 	at := unmarkRequest{in.APICollectionID, in.URL, in.Method, in.ResponseCode, in.IsHeader, in.Param}
 	o, known, err := at.override(ctx, c)
@@ -211,6 +215,7 @@ type marksResponse struct {
 	} `json:"data"`
 }
 
+// listSensitiveFields lists what people marked as sensitive or as not.
 func (a *API) listSensitiveFields(ctx context.Context, c *auth.Caller, _ none) (marksResponse, error) {
 	var out marksResponse
 	out.Data.Endpoints = []markedParam{}

@@ -105,6 +105,8 @@ type privateCIDRsRequest struct {
 	PrivateCIDRList Strings `json:"privateCidrList" api:"required"`
 }
 
+// updatePrivateCIDRs sets the networks that count as private, by which access types
+// are told.
 func (a *API) updatePrivateCIDRs(ctx context.Context, c *auth.Caller, in privateCIDRsRequest) ([]string, error) {
 	list := trimmed(in.PrivateCIDRList)
 	s, err := a.editSettings(ctx, c, func(s *inventory.Settings) { s.PrivateCIDRs = list })
@@ -115,6 +117,8 @@ type partnerIPsRequest struct {
 	PartnerIPList Strings `json:"partnerIpList" api:"required"`
 }
 
+// updatePartnerIPs sets the addresses and networks of partners, by which access
+// types are told.
 func (a *API) updatePartnerIPs(ctx context.Context, c *auth.Caller, in partnerIPsRequest) ([]string, error) {
 	list := trimmed(in.PartnerIPList)
 	s, err := a.editSettings(ctx, c, func(s *inventory.Settings) { s.PartnerIPs = list })
@@ -122,9 +126,10 @@ func (a *API) updatePartnerIPs(ctx context.Context, c *auth.Caller, in partnerIP
 }
 
 type setupTypeRequest struct {
-	SetupType string `json:"setupType" api:"required"`
+	SetupType string `json:"setupType" api:"required" enum:"PROD,QA,STAGING,DEV"`
 }
 
+// updateSetupType says what the account is for, such as PROD or STAGING.
 func updateSetupType(_ *API, _ *auth.Caller, in setupTypeRequest) (edit, error) {
 	kind := strings.ToUpper(strings.TrimSpace(in.SetupType))
 	if !slices.Contains([]string{"PROD", "QA", "STAGING", "DEV"}, kind) {
@@ -137,6 +142,8 @@ type trafficFiltersRequest struct {
 	FilterHeaderValueMap map[string]string `json:"filterHeaderValueMap" api:"required"`
 }
 
+// updateTrafficFilters sets headers with their values: unless there are none, only
+// records that have one of them, in the request or the response, are learned.
 func updateTrafficFilters(_ *API, _ *auth.Caller, in trafficFiltersRequest) (edit, error) {
 	m := make(map[string]string, len(in.FilterHeaderValueMap))
 	for name, value := range in.FilterHeaderValueMap {
@@ -149,6 +156,8 @@ type nameMapperRequest struct {
 	APICollectionNameMapper map[string]inventory.NameMapping `json:"apiCollectionNameMapper" api:"required"`
 }
 
+// updateNameMapper sets by which other name hosts are known, told by an expression
+// for a request header.
 func updateNameMapper(_ *API, _ *auth.Caller, in nameMapperRequest) (edit, error) {
 	return func(s *inventory.Settings) { s.NameMapper = in.APICollectionNameMapper }, nil
 }
@@ -157,6 +166,8 @@ type defaultPayloadsRequest struct {
 	DefaultPayloads map[string]inventory.DefaultPayload `json:"defaultPayloads" api:"required"`
 }
 
+// updateDefaultPayloads sets the response bodies by which hosts answer for what they
+// do not have, and which are not learned.
 func updateDefaultPayloads(a *API, c *auth.Caller, in defaultPayloadsRequest) (edit, error) {
 	now := a.cfg.Now().Unix()
 	return func(s *inventory.Settings) {
@@ -182,6 +193,8 @@ type redundantRequest struct {
 	UseDefault                  Bool    `json:"useDefault"` // the default list, in place of one
 }
 
+// updateRedundant sets the extensions and content types of static files, which are
+// not learned.
 func updateRedundant(_ *API, _ *auth.Caller, in redundantRequest) (edit, error) {
 	if in.AllowRedundantEndpointsList == nil && !in.UseDefault.B {
 		return nil, fault.New(fault.Invalid, "allowRedundantEndpointsList: is required")

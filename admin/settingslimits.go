@@ -6,38 +6,51 @@ import (
 	"harken/inventory/fault"
 )
 
+// redactFeature sets whether values of records are left out of what is stored.
 type redactFeature struct {
 	RedactPayload Bool `json:"redactPayload" api:"required"`
 }
 
+// allowOptions sets whether OPTIONS requests are learned.
 type allowOptions struct {
 	AllowOptionsAPIs Bool `json:"allowOptionsAPIs" api:"required"`
 }
 
+// allowFilterLogs sets a setting of the published API that is kept and given back:
+// nothing here goes by it.
 type allowFilterLogs struct {
 	AllowFilterLogs Bool `json:"allowFilterLogs" api:"required"`
 }
 
+// allowDeletion sets a setting of the published API that is kept and given back:
+// nothing here goes by it.
 type allowDeletion struct {
 	AllowDeletionOfURLs Bool `json:"allowDeletionOfUrls" api:"required"`
 }
 
+// ignoreCase sets a setting of the published API that is kept and given back:
+// nothing here goes by it.
 type ignoreCase struct {
 	HandleAPIsCaseInsensitive Bool `json:"handleApisCaseInsensitive" api:"required"`
 }
 
+// mergeVersions sets whether versions in paths, such as v1 and v2, are one endpoint.
 type mergeVersions struct {
 	AllowMergingOnVersions Bool `json:"allowMergingOnVersions" api:"required"`
 }
 
+// regexMatching sets a setting of the published API that is kept and given back:
+// nothing here goes by it.
 type regexMatching struct {
 	URLRegexMatchingEnabled Bool `json:"urlRegexMatchingEnabled" api:"required"`
 }
 
+// bodyMatch sets whether URLs with similar parameters may become one template.
 type bodyMatch struct {
 	BodyMatchEnabled Bool `json:"bodyMatchEnabled" api:"required"`
 }
 
+// splitIPHosts sets whether hosts that are addresses get a collection each.
 type splitIPHosts struct {
 	SplitIPHosts Bool `json:"splitIpHosts" api:"required"`
 }
@@ -70,6 +83,8 @@ type captureScopeRequest struct {
 	DenyContentTypes Strings `json:"denyContentTypes"`
 }
 
+// updateCaptureScope sets which hosts, paths and content types are learned; lists
+// that are absent stay as they are.
 func updateCaptureScope(_ *API, _ *auth.Caller, in captureScopeRequest) (edit, error) {
 	if in.AllowHosts == nil && in.DenyHosts == nil && in.DenyPathPrefixes == nil && in.DenyContentTypes == nil {
 		return nil, fault.New(fault.Invalid, "allowHosts: one of it, denyHosts, denyPathPrefixes and denyContentTypes is required")
@@ -96,6 +111,7 @@ type rateLimitRequest struct {
 	Unlimited         Bool            `json:"unlimited"` // in place of a limit
 }
 
+// updateRateLimit limits how many records of an endpoint are learned in a minute.
 func updateRateLimit(_ *API, _ *auth.Caller, in rateLimitRequest) (edit, error) {
 	if (in.EndpointRateLimit == nil) != in.Unlimited.B {
 		return nil, fault.New(fault.Invalid, "endpointRateLimit: is required, or unlimited")
@@ -108,11 +124,12 @@ const maxDays = 3650
 
 // retentionRequest changes what it has.
 type retentionRequest struct {
-	SampleCount Int `json:"sampleCount"` // newest samples of an endpoint; 0 is the default
-	SampleDays  Int `json:"sampleDays"`  // 0 keeps samples
-	ChangeDays  Int `json:"changeDays"`  // 0 is the default
+	SampleCount Int `json:"sampleCount"`                   // newest samples of an endpoint; 0 is the default
+	SampleDays  Int `json:"sampleDays" min:"0" max:"3650"` // 0 keeps samples
+	ChangeDays  Int `json:"changeDays" min:"0" max:"3650"` // 0 is the default
 }
 
+// updateRetention sets how many samples are kept and for how long.
 func updateRetention(_ *API, _ *auth.Caller, in retentionRequest) (edit, error) {
 	if !in.SampleCount.Set && !in.SampleDays.Set && !in.ChangeDays.Set {
 		return nil, fault.New(fault.Invalid, "sampleCount: one of it, sampleDays and changeDays is required")

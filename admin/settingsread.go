@@ -22,7 +22,7 @@ type accountSettings struct {
 	FilterHeaderValueMap        map[string]string                   `json:"filterHeaderValueMap"`
 	APICollectionNameMapper     map[string]inventory.NameMapping    `json:"apiCollectionNameMapper"`
 	DefaultPayloads             map[string]inventory.DefaultPayload `json:"defaultPayloads"`
-	AllowRedundantEndpointsList []string                            `json:"allowRedundantEndpointsList"` // null is the default list
+	AllowRedundantEndpointsList []string                            `json:"allowRedundantEndpointsList" api:"nullable"` // null is the default list
 	AllowOptionsAPIs            bool                                `json:"allowOptionsAPIs"`
 	AllowFilterLogs             bool                                `json:"allowFilterLogs"`
 	AllowDeletionOfURLs         bool                                `json:"allowDeletionOfUrls"`
@@ -88,6 +88,7 @@ type currentAccount struct {
 	Name string `json:"name"`
 }
 
+// fetchAdminSettings gives the settings of the account and its organization.
 func (a *API) fetchAdminSettings(ctx context.Context, c *auth.Caller, _ none) (adminSettingsResponse, error) {
 	s, err := c.Store.Settings(ctx)
 	if err != nil {

@@ -32,6 +32,7 @@ type teammate struct {
 	IsInvitation     bool              `json:"isInvitation,omitempty"`
 }
 
+// getTeamData lists the users of the account and the invitations that are pending.
 func (a *API) getTeamData(ctx context.Context, c *auth.Caller, _ none) ([]teammate, error) {
 	t, err := a.cfg.Users.Team(ctx, c.Account)
 	if err != nil {
@@ -73,6 +74,7 @@ type removeUserRequest struct {
 	Email string `json:"email" api:"required"`
 }
 
+// removeUser takes a user out of the account.
 func (a *API) removeUser(ctx context.Context, c *auth.Caller, in removeUserRequest) (none, error) {
 	email, err := userEmail("email", in.Email)
 	if err != nil {
@@ -81,6 +83,7 @@ func (a *API) removeUser(ctx context.Context, c *auth.Caller, in removeUserReque
 	return none{}, a.cfg.Users.EditTeam(ctx, c.Account, func(t *auth.Team) error { return t.Remove(c, email) })
 }
 
+// getRoleHierarchy lists the roles that the caller may give and take.
 func (a *API) getRoleHierarchy(ctx context.Context, c *auth.Caller, _ none) ([]string, error) {
 	t, err := a.cfg.Users.Team(ctx, c.Account)
 	if err != nil {
@@ -127,6 +130,7 @@ type makeAdminRequest struct {
 	ScopeRoleMapping Roles  `json:"scopeRoleMapping"`
 }
 
+// makeAdmin gives a user another role.
 func (a *API) makeAdmin(ctx context.Context, c *auth.Caller, in makeAdminRequest) (none, error) {
 	email, err := userEmail("email", in.Email)
 	if err != nil {
@@ -142,6 +146,7 @@ type updateScopesRequest struct {
 	ScopeRoleMapping Roles  `json:"scopeRoleMapping"`
 }
 
+// updateScopes sets the roles of a user by product scope.
 func (a *API) updateScopes(ctx context.Context, c *auth.Caller, in updateScopesRequest) (none, error) {
 	email, err := userEmail("email", in.Email)
 	if err != nil {
@@ -217,6 +222,7 @@ type updateUserCollectionsRequest struct {
 	UserCollectionMap IDLists `json:"userCollectionMap" api:"required"`
 }
 
+// updateUserCollections sets which collections users see.
 func (a *API) updateUserCollections(ctx context.Context, c *auth.Caller, in updateUserCollectionsRequest) (none, error) {
 	all, err := c.Store.Collections(ctx)
 	if err != nil {

@@ -157,6 +157,8 @@ type pinTemplateResponse struct {
 	Pinned bool   `json:"pinned"`
 }
 
+// pinTemplate makes a path template that no learning changes, or, with pinned false,
+// lets it change again.
 func (a *API) pinTemplate(ctx context.Context, c *auth.Caller, in pinTemplateRequest) (pinTemplateResponse, error) {
 	out := pinTemplateResponse{URL: pathtmpl.FromBraces(in.URL), Pinned: in.Pinned.B || !in.Pinned.Set}
 	col, err := findCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)

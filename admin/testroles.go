@@ -176,6 +176,7 @@ type fetchTestRolesResponse struct {
 	TestRoles []testRole `json:"testRoles"`
 }
 
+// fetchTestRoles lists the test roles, with their values hidden.
 func (a *API) fetchTestRoles(ctx context.Context, c *auth.Caller, _ none) (fetchTestRolesResponse, error) {
 	roles, err := a.testRoles(ctx, c)
 	return fetchTestRolesResponse{roles}, err
@@ -187,6 +188,7 @@ type deleteTestRoleRequest struct {
 	RoleName string `json:"roleName"`
 }
 
+// deleteTestRole removes a test role.
 func (a *API) deleteTestRole(ctx context.Context, c *auth.Caller, in deleteTestRoleRequest) (none, error) {
 	named := strings.TrimSpace(cmp.Or(in.ID, in.RoleName))
 	if named == "" {

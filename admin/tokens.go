@@ -36,6 +36,7 @@ type addAPITokenResponse struct {
 	TokenUtility string  `json:"tokenUtility"`
 }
 
+// addAPIToken makes an API key of the caller. The key is in this answer only.
 func (a *API) addAPIToken(ctx context.Context, c *auth.Caller, in addAPITokenRequest) (addAPITokenResponse, error) {
 	u := auth.Utility(strings.ToUpper(strings.TrimSpace(in.TokenUtility)))
 	if u != auth.Burp && u != auth.CICD && u != auth.ExternalAPI {
@@ -61,6 +62,7 @@ type deleteAPITokenResponse struct {
 	APITokenDeleted bool `json:"apiTokenDeleted"`
 }
 
+// deleteAPIToken ends an API key of the caller at once.
 func (a *API) deleteAPIToken(ctx context.Context, c *auth.Caller, in deleteAPITokenRequest) (deleteAPITokenResponse, error) {
 	id := in.APITokenID.N
 	if id < math.MinInt32 || id > math.MaxInt32 {
@@ -74,6 +76,7 @@ type fetchAPITokensResponse struct {
 	APITokenList []token `json:"apiTokenList"`
 }
 
+// fetchAPITokens lists the API keys of the caller without the keys themselves.
 func (a *API) fetchAPITokens(ctx context.Context, c *auth.Caller, _ none) (fetchAPITokensResponse, error) {
 	out := fetchAPITokensResponse{APITokenList: []token{}}
 	all, err := a.cfg.Users.Keys(ctx, c.User.ID, c.Account)

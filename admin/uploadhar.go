@@ -43,6 +43,8 @@ type uploadHARResponse struct {
 	APICollectionID int32    `json:"apiCollectionId"`
 }
 
+// uploadHAR learns the traffic of a HAR into a collection by id, or into one by
+// name, which is made when there is none.
 func (a *API) uploadHAR(ctx context.Context, c *auth.Caller, in uploadHARRequest) (uploadHARResponse, error) {
 	out := uploadHARResponse{HARErrors: []string{}, SkipKafka: in.SkipKafka.B}
 	text := cmp.Or(in.HARString, in.HSFile, in.Content)

@@ -32,6 +32,7 @@ type organization struct {
 	AdminEmail string `json:"adminEmail"`
 }
 
+// me says who asks: the user, the accounts, and the role in the active one.
 func (a *API) me(ctx context.Context, c *auth.Caller, _ none) (meResponse, error) {
 	org, err := a.cfg.Users.Organization(ctx, c.Account)
 	if err != nil {
@@ -57,6 +58,8 @@ type healthResponse struct {
 	Proxy   string `json:"proxy,omitempty"` // address of the recorder
 }
 
+// health says that the control plane runs, its version, and where its recording
+// proxy listens.
 func (a *API) health(context.Context, *auth.Caller, none) (healthResponse, error) {
 	return healthResponse{"ok", a.cfg.Version, a.cfg.Proxy}, nil
 }

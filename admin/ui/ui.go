@@ -1,30 +1,38 @@
-// Package ui is the page of the control plane: plain HTML, CSS and modules that
-// are part of the binary. It holds no logic of its own and speaks to nothing but
-// the control API.
+// Package ui is the page of the control plane, and the page that shows and tries
+// its API: plain HTML, CSS and modules that are part of the binary. It holds no
+// logic of its own and speaks to nothing but the control API.
 package ui
 
 import (
-	"bytes"
 	"embed"
-	"hash/fnv"
 	"io/fs"
 	"net/http"
 	"path"
-	"strconv"
-	"time"
+	"strings"
+
+	"github.com/swaggest/swgui/v5/static"
 )
 
 //go:embed page
 var page embed.FS
 
-// Paths returns the paths on which Handler answers: the page, under the names
-// that people type and links use, and its files.
+// viewer is the path of the files of Swagger UI, which shows the API.
+const viewer = "/docs/viewer/"
+
+// viewerFiles are those of its files that are used.
+var viewerFiles = []string{"swagger-ui-bundle.js", "swagger-ui.css"}
+
+// Paths returns the paths on which Handler answers: the pages, under the names
+// that people type and links use, and their files.
 func Paths() []string {
-	paths := []string{"/", "/login", "/signup"}
+	paths := []string{"/", "/login", "/signup", "/docs"}
 	for _, name := range files() {
-		if name != "index.html" {
+		if path.Ext(name) != ".html" {
 			paths = append(paths, "/ui/"+name)
 		}
+	}
+	for _, name := range viewerFiles {
+		paths = append(paths, viewer+name)
 	}
 	return paths
 }
@@ -41,34 +49,27 @@ func files() []string {
 	return names
 }
 
-type asset struct {
-	body []byte
-	kind string
-	etag string
-}
+// The policies of the pages. Swagger UI makes markup of strings and has images in
+// its style sheet, so it gets a page of its own; no page may run what is not a
+// file of this binary.
+const (
+	policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+	viewerPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 
-// Handler serves the page. Everything is revalidated by its hash at each load, so
+// Handler serves the pages. Everything is revalidated by its hash at each load, so
 // that a new version of the program is a new version of the page.
 func Handler() http.Handler {
-	assets := map[string]asset{}
-	for _, name := range files() {
-		b, err := page.ReadFile("page/" + name)
-		if err != nil {
-			panic(err) // the embedded folder is part of the binary
-		}
-		h := fnv.New64a()
-		_, _ = h.Write(b)
-		a := asset{b, kind(name), `"` + strconv.FormatUint(h.Sum64(), 36) + `"`}
-		assets["/ui/"+name] = a
-		if name == "index.html" {
-			assets["/"], assets["/login"], assets["/signup"] = a, a, a
-		}
-	}
+	assets := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, ok := assets[r.URL.Path]
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'")
+		h.Set("Content-Security-Policy", policy)
+		if strings.HasPrefix(r.URL.Path, "/docs") {
+			h.Set("Content-Security-Policy", viewerPolicy)
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -76,11 +77,38 @@ func Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		h.Set("Content-Type", a.kind)
-		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", a.etag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+		a.ServeHTTP(w, r)
 	})
+}
+
+func load() map[string]*Asset {
+	assets := map[string]*Asset{}
+	for _, name := range files() {
+		b, err := page.ReadFile("page/" + name)
+		if err != nil {
+			panic(err) // the embedded folder is part of the binary
+		}
+		a, err := NewAsset(kind(name), b)
+		if err != nil {
+			panic(err) // compressing into memory cannot fail
+		}
+		switch name {
+		case "index.html":
+			assets["/"], assets["/login"], assets["/signup"] = a, a, a
+		case "docs.html":
+			assets["/docs"] = a
+		default:
+			assets["/ui/"+name] = a
+		}
+	}
+	for _, name := range viewerFiles {
+		b, err := static.FS.ReadFile(name + ".gz")
+		if err != nil {
+			panic(err) // part of the binary, too
+		}
+		assets[viewer+name] = NewPackedAsset(kind(name), b)
+	}
+	return assets
 }
 
 // kind is fixed here: the mime package would ask the machine that it runs on.

@@ -16,6 +16,9 @@ func TestFlagsPage(t *testing.T) {
 	var o options
 	o.define(set)
 	archtest.Section(t, "../../docs/flags.md", name, archtest.FlagTables(set.Flags(), "/home/you"), *update)
+	client := flagenv.New(name+" api", nil)
+	new(apiClient).define(client)
+	archtest.Section(t, "../../docs/flags.md", name+" api", archtest.FlagTables(client.Flags(), "/home/you"), *update)
 }
 
 func TestMetricsPage(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 const about = `Usage: harken-control [flags]
        harken-control reset-password [flags] EMAIL
        harken-control version
+       harken-control api NAME key=value...
 
 Records traffic, learns the inventory of APIs and serves it. Without flags
 everything runs in this process and is kept in ./harken-data.`

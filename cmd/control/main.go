@@ -31,6 +31,10 @@ func main() {
 
 // run parses the command line and runs the control plane until ctx is done.
 func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "api" {
+		c := apiClient{in: os.Stdin, out: os.Stdout, env: wire.Env(os.LookupEnv)}
+		return c.run(ctx, args[1:])
+	}
 	if len(args) > 0 && (args[0] == "version" || args[0] == "-version" || args[0] == "--version") {
 		fmt.Println(name, version)
 		return nil

@@ -85,7 +85,7 @@ func (e *entry) accepted() string {
 func (s *Set) unknown(name string) error {
 	best, distance := "", len(name)/3+2
 	for _, e := range s.order {
-		if d := editDistance(name, e.Name, distance); d < distance {
+		if d := EditDistance(name, e.Name, distance); d < distance {
 			best, distance = e.Name, d
 		}
 	}
@@ -103,8 +103,9 @@ func printable(r rune) rune {
 	return r
 }
 
-// editDistance is Levenshtein's, or limit if it is not below it.
-func editDistance(a, b string, limit int) int {
+// EditDistance is Levenshtein's distance of two texts in bytes, or limit if it is
+// not below that.
+func EditDistance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}

@@ -173,6 +173,7 @@ function drawBar() {
       state.proxy ? el('span', {class: 'proxy', title: 'Address of the proxy that records'}, 'proxy ', el('code', {}, state.proxy)) : null,
       el('a', {class: 'button', href: '#/dropped'}, 'Left out'),
       el('a', {class: 'button', href: '/ca/'}, 'Certificate'),
+      el('a', {class: 'button', href: '/docs'}, 'API'),
       el('a', {class: 'button', href: api.harURL(), download: true}, 'Download HAR'),
       file, el('button', {type: 'button', onclick: () => file.click()}, 'Upload HAR'),
       el('span', {class: 'who', title: state.me.role}, state.me.username),

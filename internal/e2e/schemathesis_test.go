@@ -1,0 +1,219 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// schemathesis makes a venv with schemathesis once and returns its command.
+func schemathesis(t *testing.T) string {
+	t.Helper()
+	dir := cache(t, "schemathesis-4.32.5")
+	bin := filepath.Join(dir, "bin", "st")
+	if _, err := os.Stat(filepath.Join(dir, "ready")); err != nil {
+		must(t, dir, os.Environ(), "python3", "-m", "venv", dir)
+		must(t, dir, os.Environ(), filepath.Join(dir, "bin", "python3"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "schemathesis==4.32.5")
+		writeFile(t, dir, "ready", nil)
+	}
+	return bin
+}
+
+// people adds a member and a guest with a key each to a store.
+const people = `
+import hashlib, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=30)
+(account,) = db.execute("SELECT id FROM auth_accounts").fetchone()
+for n, role in enumerate(["MEMBER", "GUEST"]):
+    key, i = hashlib.sha256((role + "-key-0123456789").encode()).digest(), 900 + n
+    db.execute("INSERT INTO auth_users (id, email, name, password, created) VALUES (?, ?, ?, '', 0)", (i, role + "@example.com", role))
+    db.execute("INSERT INTO auth_members (user, account, is_default) VALUES (?, ?, 1)", (i, account))
+    db.execute("INSERT INTO auth_grants (user, account, role, scopes, collections) VALUES (?, ?, ?, '{}', '[]')", (i, account, role))
+    db.execute("INSERT INTO auth_keys (id, hash, prefix, name, account, owner, utility, created) VALUES (?, ?, '', '', ?, ?, 'EXTERNAL_API', 0)", (i, key, account, i))
+db.commit()
+`
+
+// notFuzzed are endpoints whose success would end the credential or the run.
+var notFuzzed = []string{"login", "logout", "removeUser", "makeAdmin", "deleteApiToken", "resetUserPassword", "updateUserScopeRoleMapping", "goToAccount", "createNewAccount"}
+
+// destructive endpoints come last, or the others find nothing.
+const destructive = `^(delete|redactCollection|toggleRedact|mergeTemplates|splitTemplate)`
+
+// Requests that are made of the document, right and wrong ones, are answered as
+// the document says, and never with 500, whoever asks.
+func TestDocumentIsTrue(t *testing.T) {
+	st := schemathesis(t)
+	python := filepath.Join(filepath.Dir(st), "python3")
+	total := 0
+	for _, who := range []struct {
+		role     string
+		examples int
+	}{{"ADMIN", 30}, {"MEMBER", 8}, {"GUEST", 4}} {
+		t.Run(who.role, func(t *testing.T) {
+			// Each begins with a full store and settings that let it fill.
+			c := startControl(t, t.TempDir(), "-limit-login", "-1")
+			must(t, c.dir, os.Environ(), python, "-c", people, filepath.Join(c.dir, "harken-data", "harken.db"))
+			file := writeFile(t, c.dir, who.role+".json", c.hintedDocument(t))
+			key := who.role + "-key-0123456789"
+			if who.role == "ADMIN" {
+				key = c.APIKey
+			}
+			total += c.fuzz(t, st, file, key, who.examples, "--exclude-operation-id-regex", destructive)
+			total += c.fuzz(t, st, file, key, who.examples, "--include-operation-id-regex", destructive)
+			if strings.Contains(c.output(), "panic") {
+				t.Errorf("something panicked: %s", tail(c.output(), 4000))
+			}
+		})
+	}
+	t.Logf("%d requests", total)
+}
+
+var generated = regexp.MustCompile(`([\d,]+) generated`)
+
+// fuzz runs schemathesis on some of the operations and returns how many requests
+// it made.
+func (c *control) fuzz(t *testing.T, st, file, key string, examples int, selection ...string) int {
+	t.Helper()
+	args := append([]string{
+		"run", file, "-u", "http://" + hostOf(c.Control), "-H", "X-API-KEY: " + key, "--phases", "examples,coverage,fuzzing",
+		"-n", strconv.Itoa(examples), "-w", "2", "--continue-on-failure", "--no-shrink", "--seed", "7", "--suppress-health-check", "all", "--warnings", "off",
+		// What a business rule refuses is 422 although its form is right, so
+		// positive_data_acceptance has no place here.
+		"-c", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," +
+			"response_schema_conformance,negative_data_rejection,unsupported_method,allow_header_conformance,ignored_auth",
+	}, selection...)
+	for _, id := range notFuzzed {
+		args = append(args, "--exclude-operation-id", id)
+	}
+	began := time.Now()
+	out, code := command(t, c.dir, cleanEnv(), st, args...)
+	if code != 0 {
+		t.Errorf("schemathesis %v: exit %d\n%s", selection, code, tail(out, 12000))
+	}
+	n := 0
+	if m := generated.FindStringSubmatch(out); m != nil {
+		n, _ = strconv.Atoi(strings.ReplaceAll(m[1], ",", ""))
+	}
+	if n == 0 {
+		t.Errorf("schemathesis made no request:\n%s", tail(out, 4000))
+	}
+	t.Logf("%s %s: %d requests in %v", filepath.Base(file), selection[0], n, time.Since(began).Round(time.Second))
+	return n
+}
+
+// hintedDocument fills the store and returns the document with the names of what
+// is in it, so that many requests are about something that exists.
+func (c *control) hintedDocument(t *testing.T) []byte {
+	t.Helper()
+	var batch []any
+	for n := range 60 {
+		batch = append(batch, obj{
+			"startedDateTime": time.Now().UTC().Format(time.RFC3339), "time": 3, "_harken": obj{"source": "MIRRORING", "direction": "1"},
+			"request": obj{
+				"method": []string{"GET", "POST"}[n%2], "url": fmt.Sprintf("http://shop.example.com/%s/%d?page=%d", []string{"users", "orders", "items"}[n%3], n, n),
+				"headers":  []obj{{"name": "host", "value": "shop.example.com"}, {"name": "authorization", "value": "Bearer abc"}},
+				"postData": obj{"mimeType": "application/json", "text": fmt.Sprintf(`{"mail":"u%d@example.com","n":%d}`, n, n)},
+			},
+			"response": obj{"status": 200, "content": obj{"mimeType": "application/json", "text": fmt.Sprintf(`{"id":%d,"phone":"+1 202 555 01%02d"}`, n, n)}},
+		})
+	}
+	c.api(t, "ingestData", obj{"batchData": batch}, nil)
+	hand := struct{ APICollectionID int }{}
+	c.api(t, "createCollection", obj{"collectionName": fmt.Sprintf("by hand %d", time.Now().UnixNano())}, &hand)
+	var id int
+	eventually(t, 20*time.Second, func() error {
+		var ok bool
+		if id, ok = c.collectionOf(t, "shop.example.com"); !ok || len(c.infos(t, id)) == 0 {
+			return fmt.Errorf("nothing is learned yet")
+		}
+		return nil
+	})
+	ids, urls := []any{id, hand.APICollectionID, 0}, []any{}
+	seen := map[string]bool{}
+	for k := range maps.Keys(c.infos(t, id)) {
+		_, url, _ := strings.Cut(k, " ")
+		if !seen[url] {
+			urls = append(urls, url)
+		}
+		seen[url] = true
+	}
+	text := func(list []any) []any {
+		var out []any
+		for _, v := range list {
+			out = append(out, fmt.Sprint(v))
+		}
+		return out
+	}
+	hints := map[string][]any{
+		"apiCollectionId": append(text(ids), ids...), "collection": text(ids), "url": urls, "method": {"GET", "POST", "get"},
+		"apiCollectionIds": {fmt.Sprint(hand.APICollectionID, ",", id), hand.APICollectionID},
+	}
+	req, err := http.NewRequest(http.MethodGet, "http://"+hostOf(c.Control)+"/api/openapi.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-API-KEY", c.APIKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res.StatusCode, err)
+	}
+	var doc obj
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	hintRequests(doc, hints)
+	b, err = json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// hintRequests puts values that exist beside what fields of requests take.
+func hintRequests(doc obj, hints map[string][]any) {
+	for name, s := range doc["components"].(obj)["schemas"].(obj) {
+		props, ok := s.(obj)["properties"].(obj)
+		if !ok || !strings.HasSuffix(name, "Request") && !strings.HasSuffix(name, "Form") {
+			continue
+		}
+		for field, values := range hints {
+			if old, ok := props[field].(obj); ok {
+				props[field] = hinted(old, values, strings.HasSuffix(name, "Form"))
+			}
+		}
+	}
+	for _, item := range doc["paths"].(obj) {
+		for _, op := range item.(obj) {
+			list, _ := op.(obj)["parameters"].([]any)
+			for _, p := range list {
+				if values := hints[fmt.Sprint(p.(obj)["name"])]; values != nil {
+					p.(obj)["schema"] = hinted(p.(obj)["schema"].(obj), values, true)
+				}
+			}
+		}
+	}
+}
+
+func hinted(old obj, values []any, text bool) obj {
+	var use []any
+	for _, v := range values {
+		if _, ok := v.(string); ok || !text {
+			use = append(use, v)
+		}
+	}
+	return obj{"anyOf": []any{obj{"enum": use}, old}}
+}
