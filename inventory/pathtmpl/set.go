@@ -43,7 +43,8 @@ type entry struct {
 	shape    *Shape
 	rule     Rule
 	wide     uint64 // the segments where STRING takes numbers and object ids too; see pass.widen
-	of       *entry // the template that made this a ghost
+	of       *entry // the template that absorbed this, or took what it stands for
+	group    *group // nil before Merge has seen it
 	ghosts   uint16 // made of what this template matched
 	template bool
 	ghost    bool
@@ -51,7 +52,6 @@ type entry struct {
 	queued   bool
 	indexed  bool
 	stiff    bool // counted in group.stiff
-	narrow   bool // counted in group.narrow
 	open     bool // a template with opaque literals, which may yet become placeholders
 	locale   bool // a template with LOCALE, which may yet become STRING
 }
@@ -271,6 +271,9 @@ func (s *Set) taker(m *methodSet, e *entry, path string) *entry {
 // observe keeps what a path says about the template that it belongs to.
 func (s *Set) observe(m *methodSet, t *entry, path string) {
 	s.witness(m, t, path)
+	if t.wide != 0 && t.group != nil && t.rule.learned() {
+		s.remember(m, t, path)
+	}
 	if (t.open || t.locale) && t.rule.learned() && t.url != path {
 		s.haunt(m, t, path)
 	}

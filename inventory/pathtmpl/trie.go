@@ -81,8 +81,6 @@ type walk struct {
 	// covers is the entry for which a wider template is looked for; nil when a
 	// path is looked for.
 	covers *entry
-	// pass may widen a template to cover it; nil outside of Merge.
-	pass *pass
 }
 
 const computed = 1 << 7
@@ -92,7 +90,7 @@ const computed = 1 << 7
 // find is the one that wins.
 func (w *walk) find(n *node, rest string, i int) *entry {
 	if rest == "" {
-		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) && !w.pass.widen(n.tmpl, w.covers) {
+		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) {
 			return nil
 		}
 		return n.tmpl
