@@ -238,7 +238,7 @@ func (p *pass) absorb(e *entry, segs []segment, all uint64) {
 		}
 		if i >= 0 && segs[i].ph == phString {
 			before, _, after := cutSegment(e.url, i)
-			if twin := p.m.templates[before+Locale+after]; twin != nil {
+			if twin := p.m.templates[p.m.key(before+Locale+after)]; twin != nil {
 				p.affect(twin)
 			}
 		}
@@ -368,7 +368,7 @@ func (p *pass) template(b *bucket, e *entry, locale bool) bool {
 	if p.m.isBlocked(text) {
 		return false
 	}
-	if g := p.m.ghosts[text]; g != nil {
+	if g := p.m.ghosts[p.m.key(text)]; g != nil {
 		return true
 	}
 	t, made := p.add(p.method, text, rule)

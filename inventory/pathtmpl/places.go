@@ -149,7 +149,7 @@ func (s *Set) remember(m *methodSet, t *entry, path string) {
 // widenBy has all templates widened by one with numbers.
 func (p *pass) widenBy(f *entry) {
 	steps := maxWidenSteps
-	p.overlapping(&p.m.root, rest(f.url), &steps, func(t *entry) { p.widen(t, f) })
+	p.overlapping(&p.m.root, rest(p.m.key(f.url)), &steps, func(t *entry) { p.widen(t, f) })
 }
 
 // maxWidenSteps bounds the nodes of the trie that widenBy visits.
@@ -195,7 +195,7 @@ func (p *pass) widen(t, f *entry) {
 	if p.opt.Shape == nil || t.group == nil || t.group != f.group || !t.rule.learned() || !f.rule.learned() {
 		return
 	}
-	wide, ok := overlap(t, f)
+	wide, ok := p.Set.opt.overlap(t, f)
 	if !ok || wide == 0 {
 		return
 	}
@@ -215,7 +215,7 @@ func (p *pass) widen(t, f *entry) {
 // overlap reports whether paths could be of both of two templates of a group, if t
 // were wide where it has STRING and f has numbers or object ids: missing are those
 // segments, as bits.
-func overlap(t, f *entry) (missing uint64, ok bool) {
+func (o *Options) overlap(t, f *entry) (missing uint64, ok bool) {
 	mine, its := rest(t.url), rest(f.url)
 	for i := 0; mine != "" && its != ""; i++ {
 		var a, b string
@@ -223,7 +223,7 @@ func overlap(t, f *entry) (missing uint64, ok bool) {
 		b, its, _ = strings.Cut(its, "/")
 		p, q := placeholderOf(a), placeholderOf(b)
 		switch {
-		case a == b, p >= phVersioned && (q < 0 || q >= phVersioned), p < 0 && q >= phVersioned:
+		case a == b, o.FoldCase && p < 0 && q < 0 && strings.EqualFold(a, b), p >= phVersioned && (q < 0 || q >= phVersioned), p < 0 && q >= phVersioned:
 		case p == phString:
 			missing |= 1 << i &^ t.wide
 		default:

@@ -70,11 +70,7 @@ func (p *pass) report() []Absorption {
 	}
 	by := map[*entry]int{}
 	var out []Absorption
-	for _, mv := range p.moves {
-		if _, ok := p.fresh[mv.e]; ok {
-			continue
-		}
-		t := mv.into
+	add := func(t *entry, urls ...string) {
 		for into[t] != nil {
 			t = into[t]
 		}
@@ -84,8 +80,17 @@ func (p *pass) report() []Absorption {
 			by[t] = i
 			out = append(out, Absorption{Method: p.method, Template: t.url, Rule: t.rule})
 		}
-		out[i].URLs = append(out[i].URLs, mv.e.url)
+		out[i].URLs = append(out[i].URLs, urls...)
 	}
+	for _, mv := range p.moves {
+		if _, ok := p.fresh[mv.e]; !ok {
+			add(mv.into, mv.e.url)
+		}
+	}
+	for e, urls := range p.m.twins {
+		add(e, urls...)
+	}
+	p.m.twins = nil
 	for i := range out {
 		slices.Sort(out[i].URLs)
 	}
@@ -95,7 +100,7 @@ func (p *pass) report() []Absorption {
 // cover finds the most specific template that makes an entry needless.
 func (p *pass) cover(e *entry) *entry {
 	w := walk{opt: &p.Set.opt, steps: maxSteps, covers: e}
-	return w.find(&p.m.root, rest(e.url), 0)
+	return w.find(&p.m.root, rest(p.m.key(e.url)), 0)
 }
 
 func (g *group) clean() {
@@ -188,7 +193,7 @@ func (s *Set) keepGhost(m *methodSet, t, e *entry) {
 	t.ghosts++
 	s.ghosts++
 	s.bytes += int64(len(e.url)) + staticCost
-	m.ghosts[e.url] = e
+	m.ghosts[m.key(e.url)] = e
 }
 
 // haunt remembers a path that a template with opaque literals matched as a
@@ -203,7 +208,7 @@ func (s *Set) haunt(m *methodSet, t *entry, path string) {
 	if !t.open && localesOnly(t.url, url) {
 		return
 	}
-	if url == t.url || m.lookup(url) != nil || m.ghosts[url] != nil || m.isBlocked(url) {
+	if url == t.url || m.lookup(url) != nil || m.ghosts[m.key(url)] != nil || m.isBlocked(url) {
 		return
 	}
 	e := &entry{url: url, rule: rule, template: rule != 0 || IsTemplate(url)}
