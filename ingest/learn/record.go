@@ -157,7 +157,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 	if part != nil {
 		raw = part.URL
 	}
-	url, template, ok := l.resolve(ctx, x.c, x.cfg, x.entry.Request.Method, raw)
+	url, template, ok := l.resolve(ctx, x.c, x.cfg, x.entry.Request.Method, raw, part != nil && (x.c.mcp || isMCP(raw)))
 	if !ok {
 		return false
 	}

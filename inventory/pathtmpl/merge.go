@@ -32,6 +32,17 @@ const maxGhosts = 128
 // Pending gives the number of URLs that no Merge has looked at yet.
 func (s *Set) Pending() int { return s.waiting }
 
+// Skip makes the next Merge leave alone what no Merge has looked at yet.
+func (s *Set) Skip() {
+	for _, m := range s.methods {
+		for _, e := range m.index.pending {
+			e.queued = false
+		}
+		m.index.pending = nil
+	}
+	s.waiting = 0
+}
+
 // Touch makes the next Merge look at a URL of the set again, because its
 // parameters or statuses changed. It does nothing for URLs that never merge.
 func (s *Set) Touch(method, url string) {
