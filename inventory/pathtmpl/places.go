@@ -172,15 +172,16 @@ func (p *pass) overlapping(n *node, rest string, steps *int, yield func(*entry))
 		if next := n.child(seg); next != nil {
 			p.overlapping(next, rest, steps, yield)
 		}
-		if next := n.placeholders[phString]; next != nil {
+	} else {
+		for _, next := range n.literals {
 			p.overlapping(next, rest, steps, yield)
 		}
-		return
 	}
-	for _, next := range n.literals {
-		p.overlapping(next, rest, steps, yield)
+	wild := n.placeholders[phVersioned:]
+	if ph >= 0 && ph < phVersioned {
+		wild = n.placeholders[phString:]
 	}
-	for _, next := range n.placeholders[phVersioned:] {
+	for _, next := range wild {
 		if next != nil {
 			p.overlapping(next, rest, steps, yield)
 		}
