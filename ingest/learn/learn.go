@@ -129,10 +129,10 @@ func New(cfg Config) (*Learner, error) {
 		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),
 		budget:   startBudget, slice: startSlice,
-		stored:   map[inventory.Mark]int64{},
-		waiters:  map[*waiter]struct{}{},
-		poke:     make(chan struct{}, 1),
-		stale:    make(chan struct{}, 1), settle: make(chan chan struct{}),
+		stored:  map[inventory.Mark]int64{},
+		waiters: map[*waiter]struct{}{},
+		poke:    make(chan struct{}, 1),
+		stale:   make(chan struct{}, 1), settle: make(chan chan struct{}),
 	}, nil
 }
 
