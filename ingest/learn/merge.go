@@ -36,7 +36,7 @@ const mergeLimit = 2000
 const (
 	startSlice = 100
 	minSlice   = 10
-	maxSlice   = 1000
+	maxSlice   = 400
 )
 
 // mergeable reports whether an endpoint may become part of a template, or is one.

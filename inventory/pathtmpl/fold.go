@@ -35,7 +35,7 @@ func (m *methodSet) twin(e *entry, url string) {
 	if slices.Contains(m.twins[e], url) {
 		return
 	}
-	if e.group == nil && e.form == "" && e.rule == 0 && url > e.url {
+	if e.group == nil && e.form == "" && !e.rule.given() && url > e.url {
 		e.url, url = url, e.url
 	}
 	m.twins[e] = append(m.twins[e], url)
