@@ -182,7 +182,7 @@ func (o *Options) lacks(t, e *entry) (missing uint64, ok bool) {
 		p, q := placeholderOf(want), placeholderOf(kind)
 		switch {
 		case p < 0:
-			if want != got && !(o.FoldCase && strings.EqualFold(want, got)) {
+			if want != got && (!o.FoldCase || !strings.EqualFold(want, got)) {
 				return 0, false
 			}
 		case q == p, q >= 0 && (p == phString && (wide || q == phLocale) || p == phVersioned && q > p):
