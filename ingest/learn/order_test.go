@@ -102,13 +102,13 @@ var (
 // the same after a last look for look-alikes.
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	seeds := *orderSeeds
+	seeds, n := *orderSeeds, 600
 	if raceEnabled {
-		seeds = min(seeds, 1)
+		seeds, n = min(seeds, 1), 200
 	}
 	for seed := *orderFrom; seed < *orderFrom+seeds; seed++ {
 		r := rand.New(rand.NewPCG(seed, 77))
-		rs := mixed(r, 600)
+		rs := mixed(r, n)
 		var want []whole
 		for round := range 4 {
 			r.Shuffle(len(rs), func(i, j int) {
@@ -120,7 +120,7 @@ func TestOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			parts := slices.Collect(slices.Chunk(rs, []int{600, 150, 90, 37}[round]))
+			parts := slices.Collect(slices.Chunk(rs, []int{n, n / 4, n / 7, n / 16}[round]))
 			seq := int64(0)
 			for _, part := range parts {
 				for _, rec := range part {

@@ -98,6 +98,10 @@ func (s *stream) flow(n int, do func()) {
 					return
 				}
 			default:
+				if i >= n+300 { // enough, however slow the machine is
+					<-done
+					return
+				}
 			}
 			s.sent++
 			x := get("https://api.shop.com" + s.urls(s.sent))
@@ -119,7 +123,7 @@ func (s *stream) flow(n int, do func()) {
 
 func eventually(tb testing.TB, done func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatal("it does not come about")
 		}
@@ -283,7 +287,7 @@ func TestAbsorbInPieces(t *testing.T) {
 	t.Parallel()
 	n := 4000
 	if raceEnabled {
-		n = 1500
+		n = 500
 	}
 	db := openStore(t)
 	slow := &slowly{Stores: db}
@@ -308,8 +312,10 @@ func TestAbsorbInPieces(t *testing.T) {
 	}
 	edit(t, db, l, func(set *pathtmpl.Set) { set.Unblock("GET", tmpl) })
 	eventually(t, func() bool {
-		src.add(record(sent))
-		sent++
+		if sent < 2*n {
+			src.add(record(sent))
+			sent++
+		}
 		due, err := db.MergeDue(t.Context())
 		return err == nil && len(due) == 0
 	})
