@@ -49,6 +49,8 @@ func (l *Learner) due(c *collection, at time.Time) {
 	if c.mergeAt.IsZero() {
 		c.mergeAt = at
 		l.dirty = append(l.dirty, c)
+	} else if at.Before(c.mergeAt) {
+		c.mergeAt = at
 	}
 }
 

@@ -37,6 +37,9 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 	if isNew {
 		a.account(c)
 	}
+	if c.set.Grown() { // people are told the evidence that is stored
+		l.due(c, l.cfg.Now().Add(evidenceEvery*l.cfg.MergeEvery))
+	}
 	return url, template, true
 }
 
@@ -113,6 +116,9 @@ func semantic(d *datatype.Detector) func(segment string) bool {
 		return true
 	}
 }
+
+// evidenceEvery is how many times Config.MergeEvery new evidence waits to be stored.
+const evidenceEvery = 10
 
 // mcpTag is the key of the tag of collections that are MCP servers.
 const mcpTag = "mcp-server"

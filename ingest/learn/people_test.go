@@ -153,6 +153,8 @@ func TestPeople(t *testing.T) {
 	if c := s.counts(); c[tmpl] != 60 || len(c) != 2 {
 		t.Fatalf("before: %v", c)
 	}
+	s.stop() // evidence is stored at the end
+	s.start()
 	set, _ := setOf(t, s.db)
 	ex := set.Explain("GET", "/vendors/"+opaque(3)+"/stats")
 	if ex.Rule != pathtmpl.RuleBodySimilar || len(ex.Placeholders) != 1 || ex.Placeholders[0].Distinct != 40 || len(ex.Placeholders[0].Examples) == 0 || len(ex.FirstPaths) == 0 {

@@ -123,6 +123,15 @@ func (s *Set) witness(m *methodSet, t *entry, path string) {
 		i++
 	})
 	s.bytes += ev.bytes - before
+	s.grown = s.grown || ev.bytes != before
+}
+
+// Grown reports whether there is evidence that AppendState had not to write when
+// Grown was called last.
+func (s *Set) Grown() bool {
+	g := s.grown
+	s.grown = false
+	return g
 }
 
 // evidenceOf makes the evidence of a template; nil if there is no room.

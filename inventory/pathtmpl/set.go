@@ -22,6 +22,7 @@ type Set struct {
 	shapes  shapes
 	ghosts  int
 	waiting int // entries that Merge has not seen
+	grown   bool
 }
 
 // A methodSet is what a Set holds of one method.
