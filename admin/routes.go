@@ -60,6 +60,8 @@ var routes = []route{
 	{"pinTemplate", needs(auth.APICollections, auth.ReadWrite), post((*API).pinTemplate)},
 	{"mergeTemplates", needs(auth.APICollections, auth.ReadWrite), post((*API).mergeTemplates)},
 	{"splitTemplate", needs(auth.APICollections, auth.ReadWrite), post((*API).splitTemplate)},
+	{"fetchBlockedTemplates", needs(auth.APICollections, auth.Read), post((*API).fetchBlockedTemplates)},
+	{"unblockTemplate", needs(auth.APICollections, auth.ReadWrite), post((*API).unblockTemplate)},
 
 	// Sensitive data.
 	{"loadSensitiveParameters", needs(auth.SensitiveData, auth.Read), post((*API).loadSensitive)},

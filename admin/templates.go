@@ -20,7 +20,7 @@ const (
 	maxTemplateURLs  = 1_000_000
 	maxTemplateBytes = 256 << 20
 	maxStateTries    = 10
-	absorbChunk      = 200 // URLs of one transaction
+	absorbChunk      = 100 // URLs of one transaction
 )
 
 // templateSet reads the templates of a collection as the learner has them stored.
@@ -38,7 +38,7 @@ func (a *API) templateSet(ctx context.Context, c *auth.Caller, col *inventory.Co
 		return nil, state, err
 	}
 	opt := pathtmpl.Options{
-		Versions: s.MergeVersions, NoExamples: col.Redact || s.RedactPayload, MaxURLs: maxTemplateURLs, MaxBytes: maxTemplateBytes,
+		Versions: s.MergeVersions, FoldCase: s.IgnoreCase, NoExamples: col.Redact || s.RedactPayload, MaxURLs: maxTemplateURLs, MaxBytes: maxTemplateBytes,
 		Semantic: func(segment string) bool {
 			t := types.Text("", segment)
 			return t != datatype.Generic && t != datatype.Other
@@ -132,6 +132,15 @@ func (a *API) explainTemplate(ctx context.Context, c *auth.Caller, in endpointRe
 		return out, err
 	}
 	ex := set.Explain(method, in.URL)
+	if ex.Known && ex.IsTemplate && ex.Rule == 0 { // the learner did not store yet why it is there
+		e, err := c.Store.Endpoint(ctx, inventory.EndpointKey{Collection: col.ID, URL: ex.URL, Method: method})
+		if err != nil && !inventory.NotFound(err) {
+			return out, err
+		}
+		values, types := e.URLValues()
+		set.Recall(method, ex.URL, values, types)
+		ex = set.Explain(method, in.URL)
+	}
 	out = explainResponse{
 		Method: ex.Method, URL: ex.URL, Known: ex.Known, IsTemplate: ex.IsTemplate, Pinned: ex.Pinned,
 		Placeholders: []explainPlaceholder{}, FirstPaths: orEmpty(ex.FirstPaths), Blocked: orNull(ex.Blocked),
@@ -303,7 +312,7 @@ func (a *API) splitTemplate(ctx context.Context, c *auth.Caller, in endpointRequ
 			return out, err
 		}
 	}
-	recs, paths, err := a.sampledRecords(ctx, c, &col, e.EndpointKey)
+	_, paths, err := a.sampledRecords(ctx, c, &col, e.EndpointKey)
 	if err != nil {
 		return out, err
 	}
@@ -313,6 +322,11 @@ func (a *API) splitTemplate(ctx context.Context, c *auth.Caller, in endpointRequ
 		out.URLs = orEmpty(slices.Compact(urls))
 		return nil
 	})
+	if err != nil {
+		return out, err
+	}
+	// Only now nothing more is absorbed into it.
+	recs, _, err := a.sampledRecords(ctx, c, &col, e.EndpointKey)
 	if err != nil {
 		return out, err
 	}

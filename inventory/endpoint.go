@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 )
 
@@ -160,3 +161,19 @@ type Sample struct {
 
 // MaxSamples is the number of newest samples kept per endpoint.
 const MaxSamples = 10
+
+// URLValues returns, by the index of the segment, the values that are kept of the
+// URL parameters of a template, and the names of their data types.
+func (e *Endpoint) URLValues() (values, types map[int][]string) {
+	values, types = map[int][]string{}, map[int][]string{}
+	for i := range e.Params {
+		p := &e.Params[i]
+		index, err := strconv.Atoi(p.Name)
+		if !p.URLParam || err != nil {
+			continue
+		}
+		values[index] = append(values[index], p.Values...)
+		types[index] = append(types[index], p.Type)
+	}
+	return values, types
+}

@@ -13,7 +13,6 @@ import (
 	"harken/har"
 	"harken/ingest"
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/pathtmpl"
 )
 
@@ -36,6 +35,7 @@ type collection struct {
 	id          int32
 	deactivated bool
 	redact      bool
+	mcp         bool      // an MCP server: its paths are never merged
 	until       time.Time // when it is read again
 
 	set   *pathtmpl.Set // its endpoints; nil until needed
@@ -46,6 +46,12 @@ type collection struct {
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
+}
+
+// describe takes over what matters of a stored collection.
+func (c *collection) describe(stored *inventory.Collection) {
+	c.deactivated, c.redact = stored.Deactivated, stored.Redact
+	c.mcp = slices.ContainsFunc(stored.Tags, func(t inventory.Tag) bool { return t.KeyName == mcpTag })
 }
 
 // accounts remembers collections, and the paths of those in use.
@@ -154,77 +160,12 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 		known = &collection{account: account, id: c.ID}
 		a.byID[idKey{account, c.ID}] = known
 	}
-	known.deactivated, known.redact, known.until = c.Deactivated, c.Redact, now.Add(refresh)
+	known.describe(&c)
+	known.until = now.Add(refresh)
 	if host != "" {
 		a.byHost[hostKey{account, strings.Clone(host)}] = known
 	}
 	return known, nil
-}
-
-// resolve returns the URL under which a request is known in its collection, and
-// whether it is a template; not ok if ctx ended.
-func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string) (url string, template, ok bool) {
-	a := &l.accounts
-	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		err := a.loadSet(ctx, c, cfg)
-		if err == nil {
-			// A set is read again without what passes knew of it.
-			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
-			break
-		}
-		l.metrics.storeErrors.Inc()
-		l.log.Warn("endpoints cannot be read, trying again", "account", c.account, "collection", c.id, "err", err)
-		if !pause(ctx, delay) {
-			return "", false, false
-		}
-	}
-	a.clock++
-	c.used = a.clock
-	url, template, isNew := c.set.Resolve(method, pathtmpl.Normalize(raw))
-	if isNew {
-		a.account(c)
-	}
-	return url, template, true
-}
-
-func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
-	opt := pathtmpl.Options{
-		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), MaxBytes: max(a.limit/2, 1<<20),
-		// A type that is redacted may be that of any segment.
-		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
-	}
-	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
-	if err != nil {
-		return err
-	}
-	set := pathtmpl.NewSet(opt)
-	if len(state.Data) > 0 {
-		if set, err = pathtmpl.ParseState(state.Data, opt); err != nil {
-			// It is evidence, not inventory: learning goes on, and writes it anew.
-			a.log.Error("template state cannot be read, blocks are lost", "account", c.account, "collection", c.id, "err", err)
-			set = pathtmpl.NewSet(opt)
-		}
-	}
-	c.config, c.stateVersion = cfg.version, state.Version
-	// A template that a person split is not one again because its row is still there.
-	blocked := map[pathtmpl.Blocked]bool{}
-	for _, b := range set.Blocked() {
-		blocked[b] = true
-	}
-	err = a.stores.Account(c.account).Keys(ctx, c.id, func(k inventory.EndpointKey) error {
-		if !blocked[pathtmpl.Blocked{Method: k.Method, Template: k.URL}] {
-			set.Add(k.Method, k.URL)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	c.set, c.bytes = set, 0
-	a.clock++
-	c.used = a.clock
-	a.account(c)
-	return nil
 }
 
 // account counts what a set has grown by, and drops the sets that were used least
@@ -250,17 +191,6 @@ func (a *accounts) account(c *collection) {
 		}
 		a.bytes -= o.bytes
 		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
-	}
-}
-
-// semantic gives the test whether a path segment has a type of its own.
-func semantic(d *datatype.Detector) func(segment string) bool {
-	return func(segment string) bool {
-		switch d.Text("", segment) {
-		case datatype.Generic, datatype.Other:
-			return false
-		}
-		return true
 	}
 }
 

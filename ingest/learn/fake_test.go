@@ -113,7 +113,10 @@ func (s *source) add(rs ...*ingest.Record) {
 	s.mu.Lock()
 	s.rs = append(s.rs, rs...)
 	s.mu.Unlock()
-	s.more <- struct{}{}
+	select {
+	case s.more <- struct{}{}:
+	default: // Next was told already
+	}
 }
 
 func (s *source) Next(ctx context.Context) (ingest.Batch, error) {

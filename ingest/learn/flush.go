@@ -30,7 +30,6 @@ const (
 type landing struct {
 	from *aggregate
 	took time.Duration // of the transaction
-	jobs []*mergeJob
 	// Endpoints that may become part of a template and whose parameters changed.
 	reshaped []accountKey
 	err      error // the grace after the end was over
@@ -41,9 +40,7 @@ func (l *Learner) fly(ctx context.Context) {
 	a := l.now
 	l.now = newAggregate()
 	l.flying = true
-	jobs := l.aboard
-	l.aboard = nil
-	go func() { l.landed <- l.flush(ctx, a, jobs) }() // drain waits for it
+	go func() { l.landed <- l.flush(ctx, a) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
@@ -52,7 +49,7 @@ func (l *Learner) land(r *landing) {
 	if r.err == nil {
 		l.adapt(r)
 	}
-	l.merged(r.jobs)
+	l.merged()
 	l.touch(r.reshaped)
 	l.pool.take(r.from)
 }
@@ -67,10 +64,11 @@ func (l *Learner) adapt(r *landing) {
 	}
 }
 
-// flush stores an aggregate and acknowledges its batches, then merges paths.
-func (l *Learner) flush(ctx context.Context, a *aggregate, jobs []*mergeJob) *landing {
+// flush stores an aggregate and acknowledges its batches, then has some of the
+// paths merged for which passes found a template.
+func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
 	start := time.Now()
-	out := &landing{from: a, jobs: jobs}
+	out := &landing{from: a}
 	u := a.update()
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
@@ -82,7 +80,9 @@ func (l *Learner) flush(ctx context.Context, a *aggregate, jobs []*mergeJob) *la
 	if out.took, out.err = l.apply(ctx, u); out.err != nil {
 		return out
 	}
-	l.metrics.flush.Observe(time.Since(start).Seconds())
+	if a.waiting() {
+		l.metrics.flush.Observe(time.Since(start).Seconds())
+	}
 	l.mu.Lock()
 	for m, seq := range u.Marks {
 		l.stored[m] = max(l.stored[m], seq)
@@ -96,7 +96,7 @@ func (l *Learner) flush(ctx context.Context, a *aggregate, jobs []*mergeJob) *la
 			l.log.Warn("batch not acknowledged", "partition", partition, "err", err)
 		}
 	}
-	if err := l.absorb(ctx, jobs, out.reshaped); err != nil {
+	if err := l.absorb(ctx, out.reshaped); err != nil {
 		// The grace after the end is over: the collections are still due.
 		l.log.Info("paths are merged after the next start", "err", err)
 	}
@@ -172,9 +172,11 @@ func (l *Learner) drain(ctx context.Context) error {
 			return err
 		}
 	}
-	for len(l.dirty) > 0 && ctx.Err() == nil {
-		if l.aboard = l.mergePass(ctx, true); len(l.aboard) == 0 {
-			break
+	for ctx.Err() == nil {
+		if len(l.jobs) == 0 {
+			if l.jobs = l.mergePass(ctx, true); len(l.jobs) == 0 {
+				break
+			}
 		}
 		if err := l.flyAndLand(ctx); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,13 +19,17 @@ import (
 
 	"harken/ingest"
 	"harken/ingest/learn"
+	"harken/ingest/spool"
 	"harken/internal/store/sqlite"
 	"harken/inventory"
 )
 
 const (
-	killDir     = "HARKEN_TEST_KILL_DIR" // set: this process is the learner to be killed
-	killRecords = 4000
+	killDir     = "HARKEN_TEST_KILL_DIR"  // set: this process is the learner to be killed
+	killUpTo    = "HARKEN_TEST_KILL_UPTO" // the record with which it ends, or waits to be killed
+	killRecords = 2000
+	killChains  = 4
+	killsEach   = 25
 )
 
 func TestMain(m *testing.M) {
@@ -38,43 +43,71 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A cursorSource makes records from their numbers and keeps how far it was
-// acknowledged in a file, as a log does.
-type cursorSource struct {
-	path string
-	at   int64
+// places are words under which look-alikes come one after the other, so that
+// templates are made and URLs absorbed all the time.
+var places = strings.Fields(`vendors shops roads rivers cities streets houses gardens trees flowers
+	birds animals engines wheels bridges boats trains planes tables chairs`)
+
+// numbered is the record with a number.
+func numbered(n int64) *ingest.Record {
+	r := rand.New(rand.NewPCG(uint64(n), 5))
+	x := random(r, 1)[0]
+	if r.IntN(2) == 0 {
+		x = get("https://api.shop.com/" + places[int(n)*len(places)/(killRecords+1)] + "/" + opaque(r.IntN(60)) + "/stats")
+		x.responseType, x.response = "application/json", `{"mail":"jo@example.com","n":[1]}`
+	}
+	rec := x.record(n)
+	rec.Origin = ingest.Origin{}
+	return rec
 }
 
-func (s *cursorSource) Next(ctx context.Context) (ingest.Batch, error) {
-	if s.at >= killRecords {
-		<-ctx.Done()
-		return ingest.Batch{}, ctx.Err()
-	}
-	b := ingest.Batch{Partition: "p"}
-	for range 40 {
-		s.at++
-		r := rand.New(rand.NewPCG(uint64(s.at), 5))
-		x := random(r, 1)[0]
-		if r.IntN(2) == 0 { // look-alikes, a few hundred of them
-			x = vendor(opaque(r.IntN(300)), `{"mail":"jo@example.com","n":[1]}`)
-		}
-		b.Records = append(b.Records, x.record(s.at))
-	}
-	end := s.at
-	b.Ack = func(context.Context) error {
-		if err := os.WriteFile(s.path+".new", fmt.Append(nil, end), 0o600); err != nil {
-			return err
-		}
-		if err := os.Rename(s.path+".new", s.path); err != nil {
-			return err
-		}
-		_, err := fmt.Println(end)
-		return err
-	}
-	return b, ctx.Err()
+// A teller says on standard output what is being done: the moments at which a
+// process is killed.
+type teller struct{ inventory.Stores }
+
+func (s teller) Full(account int32) inventory.FullStore {
+	return tellerAccount{s.Stores.Full(account)}
 }
 
-// victim learns everything that was not acknowledged.
+func (s teller) Apply(ctx context.Context, u *inventory.Update) error {
+	fmt.Println("apply")
+	return s.Stores.Apply(ctx, u)
+}
+
+type tellerAccount struct{ inventory.FullStore }
+
+func (s tellerAccount) Absorb(ctx context.Context, a inventory.Absorption) error {
+	fmt.Println("absorb")
+	return s.FullStore.Absorb(ctx, a)
+}
+
+func (s tellerAccount) PutTemplateState(ctx context.Context, id int32, t inventory.TemplateState) (int64, error) {
+	fmt.Println("state")
+	return s.FullStore.PutTemplateState(ctx, id, t)
+}
+
+// A tellingSource says how far a log was acknowledged, and calls all at the end.
+type tellingSource struct {
+	*spool.Reader
+	all func()
+}
+
+func (s tellingSource) Next(ctx context.Context) (ingest.Batch, error) {
+	b, err := s.Reader.Next(ctx)
+	if ack := b.Ack; ack != nil {
+		b.Ack = func(ctx context.Context) error {
+			err := ack(ctx)
+			fmt.Println("acked", s.Acked())
+			if s.Acked() >= killRecords {
+				s.all()
+			}
+			return err
+		}
+	}
+	return b, err
+}
+
+// victim records the rest of the records into a log, and learns them from there.
 func victim(dir string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -82,28 +115,42 @@ func victim(dir string) error {
 	if err != nil {
 		return err
 	}
-	src := &cursorSource{path: filepath.Join(dir, "cursor")}
-	if b, err := os.ReadFile(src.path); err == nil {
-		if src.at, err = strconv.ParseInt(string(b), 10, 64); err != nil {
-			return err
-		}
+	log, err := spool.Open(spool.Config{Dir: filepath.Join(dir, "log"), BatchRecords: 20})
+	if err != nil {
+		return err
 	}
-	l, err := learn.New(learn.Config{Source: src, Stores: db, FlushRecords: 70, MergeEvery: 8 * time.Millisecond})
+	reader, err := log.Reader("learner")
+	if err != nil {
+		return err
+	}
+	all := make(chan struct{})
+	src := tellingSource{reader, sync.OnceFunc(func() { close(all) })}
+	if reader.Acked() >= killRecords {
+		src.all()
+	}
+	l, err := learn.New(learn.Config{Source: src, Stores: teller{db}, FlushRecords: 40, FlushEvery: 5 * time.Millisecond, MergeEvery: 4 * time.Millisecond})
 	if err != nil {
 		return err
 	}
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
-	if err := l.WaitFor(ctx, mark, killRecords); err != nil {
+	upTo, err := strconv.ParseInt(os.Getenv(killUpTo), 10, 64)
+	if err != nil {
 		return err
 	}
+	for n := log.Stats().Last + 1; n <= upTo; n++ {
+		if err := log.Put(ctx, numbered(n)); err != nil {
+			return err
+		}
+	}
+	<-all
 	for due := []inventory.CollectionKey{{}}; len(due) > 0; {
 		if due, err = db.MergeDue(ctx); err != nil {
 			return err
 		}
 	}
 	cancel()
-	return errors.Join(<-done, db.Close())
+	return errors.Join(<-done, reader.Close(), log.Close(), db.Close())
 }
 
 // opaque makes a name that is no word and no number.
@@ -112,44 +159,54 @@ func opaque(n int) string {
 	return string([]byte{letters[n%20], letters[n/20%20], 'q', letters[n/400%20], 'z', 'x'})
 }
 
-// killTimes is how often a learner is killed; less where everything is slower.
-func killTimes() int64 {
-	if raceEnabled {
-		return 15
-	}
-	return 100
-}
-
-// TestKill kills a learner at random moments of flush and merge: what is learned
-// in the end is what an undisturbed one learns.
+// TestKill kills learners a hundred times, at random moments of an update, a look
+// for look-alikes, an absorption or an acknowledgment: what is learned in the end
+// is what an undisturbed one learns. The learners are child processes with a store
+// and a log on disk; these have no race detector, which takes nine tenths of the
+// time.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	want := killed(t, nil)
-	killTimes := killTimes()
-	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	var at []int64
-	for i := range killTimes {
-		at = append(at, i*(killRecords-40)/killTimes+r.Int64N(killRecords/killTimes))
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, killed(t, at)); d != "" {
-		t.Errorf("killed at %v, another inventory (-undisturbed +killed):\n%s", at, d)
+	if raceEnabled {
+		program = filepath.Join(t.TempDir(), "victim")
+		if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", program, ".").CombinedOutput(); err != nil {
+			t.Fatalf("go test -c: %v: %s", err, out)
+		}
+	}
+	want := killed(t, program, 0)
+	var merged bool
+	for _, w := range want {
+		merged = merged || w.URL == "/"+places[0]+"/STRING/stats"
+	}
+	if !merged {
+		t.Error("the undisturbed learner merged nothing")
+	}
+	for range killChains {
+		t.Run("chain", func(t *testing.T) {
+			t.Parallel()
+			if d := cmp.Diff(want, killed(t, program, killsEach)); d != "" {
+				t.Errorf("another inventory (-undisturbed +killed):\n%s", d)
+			}
+		})
 	}
 }
 
-// killed learns in processes that are killed a moment after the numbers of at
-// were acknowledged, and in a last one that is not; it returns what is stored.
-func killed(t *testing.T, at []int64) []whole {
+// killed learns in processes that are killed, and in a last one that is not; it
+// returns what is stored.
+func killed(t *testing.T, program string, kills int) []whole {
 	t.Helper()
 	dir := t.TempDir()
-	for i := 0; i <= len(at); i++ {
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(t.Context(), self)
-		cmd.Env = append(os.Environ(), killDir+"="+dir)
+	moments := map[string]int{}
+	for i := 0; i <= kills; {
+		cmd := exec.CommandContext(t.Context(), program)
+		upTo := (i + 1) * killRecords / (kills + 1)
+		cmd.Env = append(os.Environ(), killDir+"="+dir, killUpTo+"="+strconv.Itoa(upTo))
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		out, err := cmd.StdoutPipe()
@@ -159,33 +216,42 @@ func killed(t *testing.T, at []int64) []whole {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		kill := func() { _ = cmd.Process.Kill() } // SIGKILL
+		killing, armed, moment, skip := false, false, []string{"apply", "absorb", "state", "acked"}[i%4], rand.IntN(3)
 		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			n, err := strconv.ParseInt(lines.Text(), 10, 64)
-			if err != nil {
-				t.Fatal(err)
+		for i < kills && !killing && lines.Scan() {
+			what, n, _ := strings.Cut(lines.Text(), " ")
+			if what == moment {
+				skip--
 			}
-			if i < len(at) && n >= at[i] {
-				time.Sleep(time.Duration(rand.Int64N(int64(4 * time.Millisecond))))
-				_ = cmd.Process.Kill() // SIGKILL
-				break
+			if what == moment && (skip < 0 || armed) {
+				if killing = true; rand.IntN(2) == 0 {
+					time.Sleep(rand.N(2 * time.Millisecond))
+				}
+				kill()
+				moments[what]++
+			} else if n == strconv.Itoa(upTo) { // look-alikes may still be looked for
+				armed = true
+				time.AfterFunc(rand.N(60*time.Millisecond), kill)
 			}
+		}
+		if armed && !killing {
+			killing = true
+			moments["later"]++
 		}
 		for lines.Scan() { // what was still in the pipe
 			continue
 		}
-		if err := cmd.Wait(); i == len(at) && err != nil {
-			t.Fatalf("the last run: %v: %s", err, stderr.String())
+		if err := cmd.Wait(); killing == (err == nil) {
+			t.Fatalf("process %d: killed: %v, ended with %v: %s", i, killing, err, stderr.String())
 		}
+		i++
 	}
+	t.Logf("%d kills at %v", kills, moments)
 	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "h.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	marks, err := db.Marks(t.Context())
-	if err != nil || marks[mark] != killRecords {
-		t.Errorf("marks = %v, %v; want %d", marks, err, killRecords)
-	}
 	return wholeOf(t, db)
 }

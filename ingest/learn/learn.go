@@ -89,7 +89,9 @@ type Learner struct {
 	configs  map[int32]*accountConfig
 	dirty    []*collection             // those with mergeAt
 	left     []inventory.CollectionKey // due since before Run
-	aboard   []*mergeJob               // of the update on its way
+	relist   bool                      // left is to be read again
+	jobs     []*mergeJob               // that the store is at; the goroutine of a flush has them while it flies
+	slice    int                       // URLs that one transaction absorbs; as jobs
 
 	mu      sync.Mutex
 	stored  map[inventory.Mark]int64
@@ -132,11 +134,11 @@ func New(cfg Config) (*Learner, error) {
 		now:      newAggregate(),
 		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),
-		budget:   startBudget,
-		stored:   map[inventory.Mark]int64{},
-		waiters:  map[*waiter]struct{}{},
-		poke:     make(chan struct{}, 1),
-		stale:    make(chan struct{}, 1), settle: make(chan chan struct{}),
+		budget:   startBudget, slice: startSlice,
+		stored:  map[inventory.Mark]int64{},
+		waiters: map[*waiter]struct{}{},
+		poke:    make(chan struct{}, 1),
+		stale:   make(chan struct{}, 1), settle: make(chan chan struct{}),
 	}, nil
 }
 
@@ -317,7 +319,7 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 	defer merge.Stop()
 	due := false
 	for {
-		if !l.flying && l.now.waiting() && (due || l.full() || l.awaited()) {
+		if !l.flying && (len(l.jobs) > 0 || l.now.waiting() && (due || l.full() || l.awaited())) {
 			l.fly(flushCtx)
 			due = false
 			timer.Reset(l.cfg.FlushEvery)
@@ -369,24 +371,24 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 
 // tick merges look-alikes where that is due, after what was learned before.
 func (l *Learner) tick(ctx, flushCtx context.Context) {
-	l.leftDue(ctx)
-	if l.flying || len(l.dirty) == 0 {
+	if l.flying || len(l.jobs) > 0 {
 		return
 	}
-	if jobs := l.mergePass(ctx, false); len(jobs) > 0 {
-		l.aboard = jobs
+	l.leftDue(ctx)
+	if l.jobs = l.mergePass(ctx, false); len(l.jobs) > 0 {
 		l.fly(flushCtx)
 	}
 }
 
 // forgetAll drops what is known of collections. It waits for the update on its
-// way: what that changes must be read.
+// way: what that changes must be read. What a template is still to absorb is found
+// again, as the collection is due in the store.
 func (l *Learner) forgetAll() {
 	if l.flying {
 		l.land(<-l.landed)
 	}
 	l.accounts.forget()
-	l.dirty = nil
+	l.dirty, l.jobs, l.relist = nil, nil, true
 }
 
 // learnBatch learns the records of a batch, waiting for the store when there is

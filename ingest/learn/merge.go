@@ -14,22 +14,30 @@ import (
 )
 
 // A mergeJob is what one pass over a collection found: the store does it after
-// the observations that were made before the pass.
+// the observations that were made before the pass, piece by piece so that learning
+// and the writes of the API come in between. First the state is stored, with the
+// collection due: if the process dies on the way, the next one finds the rest.
 type mergeJob struct {
 	c           *collection
-	absorptions []inventory.Absorption
+	absorptions []inventory.Absorption // that are left
 	state       inventory.TemplateState
 	config      int64 // version of the configuration by which the set was made
 	more        bool  // not all URLs were looked at
+	reshaped    bool  // URLs of the collection changed since the pass
 	conflict    bool  // someone else changed the state, or the configuration
+	stored      bool  // the state is
+	done        bool
 }
 
+// mergeLimit is how many URLs one pass over a collection looks at, so that it
+// keeps the learner for some milliseconds only.
+const mergeLimit = 2000
+
+// Bounds of how many URLs one transaction absorbs; see Learner.adaptSlice.
 const (
-	// mergeLimit is how many URLs one pass over a collection looks at, so that it
-	// keeps the learner for some milliseconds only.
-	mergeLimit = 2000
-	// absorbChunk is how many URLs one transaction absorbs.
-	absorbChunk = 200
+	startSlice = 100
+	minSlice   = 10
+	maxSlice   = 400
 )
 
 // mergeable reports whether an endpoint may become part of a template, or is one.
@@ -42,6 +50,8 @@ func (l *Learner) due(c *collection, at time.Time) {
 	if c.mergeAt.IsZero() {
 		c.mergeAt = at
 		l.dirty = append(l.dirty, c)
+	} else if at.Before(c.mergeAt) {
+		c.mergeAt = at
 	}
 }
 
@@ -68,7 +78,14 @@ type accountKey struct {
 // leftDue loads one of the collections that were not looked through before the
 // learner was started.
 func (l *Learner) leftDue(ctx context.Context) {
-	if len(l.left) == 0 || l.flying {
+	if l.relist {
+		left, err := l.cfg.Stores.MergeDue(ctx)
+		if err != nil {
+			return
+		}
+		l.left, l.relist = left, false
+	}
+	if len(l.left) == 0 {
 		return
 	}
 	k := l.left[0]
@@ -88,7 +105,8 @@ func (l *Learner) leftDue(ctx context.Context) {
 	}
 	c := l.accounts.byID[idKey{k.Account, k.ID}]
 	if c == nil {
-		c = &collection{account: k.Account, id: k.ID, redact: found.Redact, deactivated: found.Deactivated}
+		c = &collection{account: k.Account, id: k.ID}
+		c.describe(&found)
 		l.accounts.byID[idKey{k.Account, k.ID}] = c
 	}
 	if c.set == nil {
@@ -155,7 +173,7 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 		opt.Shape = func(string, string) (pathtmpl.Shape, bool) { return pathtmpl.Shape{}, true }
 	}
 	job := &mergeJob{c: c, config: c.config, state: inventory.TemplateState{Version: c.stateVersion}}
-	for _, a := range c.set.Merge(opt) {
+	for _, a := range c.merge(opt) {
 		in := inventory.Absorption{Collection: c.id, Method: a.Method, Template: a.Template, URLs: a.URLs}
 		in.Params = l.urlParams(c, a.Template, a.URLs)
 		job.absorptions = append(job.absorptions, in)
@@ -170,6 +188,15 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 	l.accounts.account(c)
 	l.metrics.merge.Observe(time.Since(start).Seconds())
 	return job
+}
+
+// merge looks for look-alikes, unless the collection has none by definition.
+func (c *collection) merge(opt pathtmpl.MergeOptions) []pathtmpl.Absorption {
+	if c.mcp {
+		c.set.Skip()
+		return nil
+	}
+	return c.set.Merge(opt)
 }
 
 // shape gives the shape of an endpoint, as it is stored and as it is about to be.
@@ -245,48 +272,85 @@ func (l *Learner) urlParams(c *collection, template string, urls []string) func(
 	return func(url string) []inventory.Param { return all[url] }
 }
 
-// absorb has the store do what passes found; err is only that the grace after the
-// end was over.
-func (l *Learner) absorb(ctx context.Context, jobs []*mergeJob, reshaped []accountKey) error {
-	for _, j := range jobs {
-		store := l.cfg.Stores.Full(j.c.account)
-		var version int64
-		if err := l.untilDone(ctx, func() (err error) {
-			version, err = store.ConfigVersion(ctx)
-			return err
-		}); err != nil {
-			return err
-		}
-		if version != j.config {
-			j.conflict = true // what was redacted meanwhile may be in the evidence
-			continue
-		}
-		for i := range j.absorptions {
-			for urls := range slices.Chunk(j.absorptions[i].URLs, absorbChunk) {
-				part := j.absorptions[i]
-				part.URLs = urls
-				if err := l.untilDone(ctx, func() error { return store.Absorb(ctx, part) }); err != nil {
-					return err
-				}
-			}
-		}
+// absorb has the store do some of what passes found, for about maxTransaction; err
+// is only that the grace after the end was over.
+func (l *Learner) absorb(ctx context.Context, reshaped []accountKey) error {
+	for _, j := range l.jobs {
 		// What this update reshaped was not known when the pass was made.
-		j.state.Due = j.more || slices.ContainsFunc(reshaped, func(k accountKey) bool { return k.account == j.c.account && k.Collection == j.c.id })
-		if err := l.untilDone(ctx, func() error {
-			version, err := store.PutTemplateState(ctx, j.c.id, j.state)
-			if inventory.Conflict(err) {
-				j.conflict = true
+		j.reshaped = j.reshaped || slices.ContainsFunc(reshaped, func(k accountKey) bool { return k.account == j.c.account && k.Collection == j.c.id })
+	}
+	start := time.Now()
+	for _, j := range l.jobs {
+		for !j.done {
+			if err := l.step(ctx, j); err != nil {
+				return err
+			}
+			if time.Since(start) >= maxTransaction {
 				return nil
 			}
-			if err == nil {
-				j.state.Version = version
-			}
-			return err
-		}); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// step does the next part of a job in one transaction.
+func (l *Learner) step(ctx context.Context, j *mergeJob) error {
+	store := l.cfg.Stores.Full(j.c.account)
+	var version int64
+	if err := l.untilDone(ctx, func() (err error) {
+		version, err = store.ConfigVersion(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if version != j.config { // what was redacted meanwhile may be in the evidence
+		j.conflict, j.done = true, true
+		return nil
+	}
+	if j.stored && len(j.absorptions) > 0 {
+		part := j.absorptions[0]
+		n := min(l.slice, len(part.URLs))
+		part.URLs = part.URLs[:n]
+		start := time.Now()
+		if err := l.untilDone(ctx, func() error { return store.Absorb(ctx, part) }); err != nil {
+			return err
+		}
+		l.adaptSlice(n, time.Since(start))
+		if rest := &j.absorptions[0].URLs; n < len(*rest) {
+			*rest = (*rest)[n:]
+		} else {
+			j.absorptions = j.absorptions[1:]
+		}
+		return nil
+	}
+	j.state.Due = j.more || j.reshaped || len(j.absorptions) > 0
+	if err := l.untilDone(ctx, func() error {
+		version, err := store.PutTemplateState(ctx, j.c.id, j.state)
+		if inventory.Conflict(err) {
+			j.conflict = true
+			return nil
+		}
+		if err == nil {
+			j.state.Version = version
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	// Of a conflict the rest is not done: a person may have split the template.
+	j.done = j.conflict || len(j.absorptions) == 0
+	j.stored, j.state.Data = true, nil
+	return nil
+}
+
+// adaptSlice keeps transactions that absorb near maxTransaction.
+func (l *Learner) adaptSlice(n int, took time.Duration) {
+	switch {
+	case took > maxTransaction:
+		l.slice = max(minSlice, int(float64(n)*0.8*float64(maxTransaction)/float64(took)))
+	case took < maxTransaction/2 && n == l.slice:
+		l.slice = min(maxSlice, l.slice+l.slice/4)
+	}
 }
 
 // untilDone repeats what the store refuses, but for what is not there.
@@ -304,18 +368,22 @@ func (l *Learner) untilDone(ctx context.Context, do func() error) error {
 	}
 }
 
-// merged takes the outcome of jobs.
-func (l *Learner) merged(jobs []*mergeJob) {
-	for _, j := range jobs {
+// merged takes the outcome of jobs that are done.
+func (l *Learner) merged() {
+	l.jobs = slices.DeleteFunc(l.jobs, func(j *mergeJob) bool {
+		if !j.done {
+			return false
+		}
 		j.c.merging = false
 		j.c.stateVersion = j.state.Version
 		if j.conflict && j.c.set != nil {
 			l.accounts.bytes -= j.c.bytes
 			j.c.set, j.c.bytes, j.c.mergeAt = nil, 0, time.Time{}
-			l.left = append(l.left, inventory.CollectionKey{Account: j.c.account, ID: j.c.id})
+			l.relist = true
 			if cfg := l.configs[j.c.account]; cfg != nil {
 				cfg.until = time.Time{}
 			}
 		}
-	}
+		return true
+	})
 }

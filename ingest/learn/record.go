@@ -159,7 +159,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		raw = part.URL
 	}
 	method := methodOf(x.entry)
-	url, template, ok := l.resolve(ctx, x.c, x.cfg, method, raw)
+	url, template, ok := l.resolve(ctx, x.c, x.cfg, method, raw, part != nil && (x.c.mcp || isMCP(raw)))
 	if !ok {
 		return false
 	}

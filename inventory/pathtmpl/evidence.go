@@ -118,11 +118,20 @@ func (s *Set) witness(m *methodSet, t *entry, path string) {
 		ev.addFirst(path)
 	}
 	i := 0
-	Params(t.url, path, func(_ int, _, value string) {
-		s.count(m, t, &ev.values[i], value, room)
+	Params(t.url, path, func(index int, _, value string) {
+		s.count(m, t, &ev.values[i], index, value, room)
 		i++
 	})
 	s.bytes += ev.bytes - before
+	s.grown = s.grown || ev.bytes != before
+}
+
+// Grown reports whether there is evidence that AppendState had not to write when
+// Grown was called last.
+func (s *Set) Grown() bool {
+	g := s.grown
+	s.grown = false
+	return g
 }
 
 // evidenceOf makes the evidence of a template; nil if there is no room.
@@ -142,12 +151,11 @@ func (ev *evidence) addFirst(path string) {
 	}
 }
 
-// count adds a value to those of a placeholder.
-func (s *Set) count(m *methodSet, t *entry, v *values, value string, room bool) {
+// count adds a value to those of a placeholder, which stands at segment index.
+func (s *Set) count(m *methodSet, t *entry, v *values, index int, value string, room bool) {
 	grown := v.add(value, room, !s.opt.NoExamples)
 	t.ev.bytes += grown
-	if grown > 0 && len(v.exact) == lookAlikes {
-		// Enough to compare it with templates of numbers; see pass.widen.
+	if grown > 0 && t.group != nil && t.rule.learned() && t.group.vote(index, value) {
 		s.enqueue(m, t)
 	}
 }
@@ -171,7 +179,7 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 	n := 0 // placeholders of e so far
 	i := 0
 	mine, its := rest(t.url), rest(e.url)
-	for mine != "" && its != "" {
+	for index := 0; mine != "" && its != ""; index++ {
 		var a, b string
 		a, mine, _ = strings.Cut(mine, "/")
 		b, its, _ = strings.Cut(its, "/")
@@ -179,13 +187,9 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 		if placeholderOf(a) >= 0 {
 			switch v := &ev.values[i]; {
 			case !own:
-				s.count(m, t, v, decode(b), room)
+				s.count(m, t, v, index, decode(b), room)
 			case old != nil && room:
-				few := !v.many()
 				ev.bytes += v.unite(&old.values[n])
-				if few && v.many() {
-					s.enqueue(m, t)
-				}
 			}
 			i++
 		}
@@ -195,9 +199,6 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 	}
 	s.bytes += ev.bytes - before
 }
-
-// many reports whether there were as many values as look-alikes need.
-func (v *values) many() bool { return v.sketch != nil || len(v.exact) >= lookAlikes }
 
 // unite adds the values of o, and gives the bytes that this took.
 func (v *values) unite(o *values) (grown int64) {
@@ -293,9 +294,4 @@ func (v *values) distinct() (n int64, exact bool) {
 		est = registers * math.Log(registers/zeros)
 	}
 	return max(int64(est+0.5), exactValues+1), false
-}
-
-// comparable reports whether a placeholder had as many values as look-alikes need.
-func (ev *evidence) comparable() bool {
-	return ev != nil && slices.ContainsFunc(ev.values, func(v values) bool { return v.many() })
 }

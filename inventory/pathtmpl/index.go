@@ -18,6 +18,7 @@ type index struct {
 	groups   map[uint64]*group
 	stale    []*group
 	deferred []*group // stale ones for another pass
+	forms    []*entry // by which Merge has not widened yet; see places.go
 }
 
 // A group is looked through as a whole only when a template has come whose paths
@@ -27,10 +28,15 @@ type group struct {
 	entries  []*entry
 	stiff    int // entries that not every template which covers them shares a bucket with
 	gone     int
-	narrow   int // templates with numbers or object ids
 	grown    int // entries since it was looked through
 	deferred int // passes that left it for later
 	stale    bool
+
+	// What templates widen by; see places.go.
+	votes [][]uint64
+	forms map[string]*entry
+	// ripened says that a place has enough values since the group was looked through.
+	ripened bool
 }
 
 // A segment is what the index knows of one segment of an entry.

@@ -32,6 +32,17 @@ const maxGhosts = 128
 // Pending gives the number of URLs that no Merge has looked at yet.
 func (s *Set) Pending() int { return s.waiting }
 
+// Skip makes the next Merge leave alone what no Merge has looked at yet.
+func (s *Set) Skip() {
+	for _, m := range s.methods {
+		for _, e := range m.index.pending {
+			e.queued = false
+		}
+		m.index.pending = nil
+	}
+	s.waiting = 0
+}
+
 // Touch makes the next Merge look at a URL of the set again, because its
 // parameters or statuses changed. It does nothing for URLs that never merge.
 func (s *Set) Touch(method, url string) {
@@ -71,7 +82,8 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 //     again: /users/kqj/repos/STRING and ten more make /users/STRING/repos/STRING.
 //     Segments after skills or skill stay; so do versions, api and rest.
 //   - A template with INTEGER, FLOAT or OBJECT_ID becomes part of one with STRING
-//     there, if that had eleven values and their shapes are similar.
+//     there, if their shapes are similar and paths with the same English words had
+//     eleven other values there.
 //   - Static paths that a template matches become part of it, as Resolve would
 //     have it; so do templates that a wider one makes needless. What is pinned
 //     stays.
@@ -80,9 +92,8 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // called, if the Shape of a URL is always the same, and that of a template similar
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
-// look-alikes of others. In paths of three and more ids of mixed kinds it may, once
-// in thousands of paths, matter for which templates of numbers become part of one
-// with STRING. A set of MaxBytes finds no new look-alikes.
+// look-alikes of others, 256 templates with numbers among the paths with the same
+// words. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()
@@ -109,6 +120,7 @@ type pass struct {
 	buf      []segment
 	affected []*entry
 	fresh    map[*entry]struct{} // templates that this pass made
+	forms    []*entry            // by which templates may widen
 	moves    []move
 }
 
@@ -117,10 +129,11 @@ type pass struct {
 func (p *pass) run(limit int) (done int) {
 	x := &p.m.index
 	x.stale, x.deferred = append(x.stale, x.deferred...), nil
+	p.forms, x.forms = x.forms, nil
 	done = min(limit, len(x.pending))
 	later := x.pending[done:]
 	x.pending = x.pending[:done:done]
-	for len(x.pending)+len(x.stale) > 0 {
+	for len(x.pending)+len(x.stale)+len(p.forms) > 0 {
 		for i := 0; i < len(x.pending); i++ {
 			p.look(x.pending[i])
 		}
@@ -194,23 +207,30 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 		if x.groups == nil {
 			x.groups, x.buckets = map[uint64]*group{}, map[uint64]*bucket{}
 		}
-		g = &group{}
+		g = &group{votes: make([][]uint64, len(segs))}
 		x.groups[key] = g
+	}
+	e.group = g
+	p.poll(g, e, segs)
+	if narrow && !e.ghost {
+		p.form(g, e)
 	}
 	if !e.indexed && !e.gone {
 		e.indexed = true
 		g.entries = append(g.entries, e)
 		g.grown++
-		if e.narrow = narrow; narrow {
-			g.narrow++
-		}
 		if e.stiff = stiff; stiff {
 			g.stiff++
 		}
 	}
-	if e.template && !e.ghost && !g.stale && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given() || g.narrow > 0 && e.ev.comparable()) {
-		g.stale = true
-		x.stale = append(x.stale, g)
+	alive := e.template && !e.ghost
+	if alive && (wild > 1 || wild > 0 && g.stiff > 0 || e.rule.given()) || g.ripened {
+		x.stalen(g)
+	}
+	if alive && wild > 0 && g.ripe() {
+		for _, f := range g.forms {
+			p.widen(e, f)
+		}
 	}
 	return true
 }
@@ -229,7 +249,7 @@ func (p *pass) absorb(e *entry, segs []segment, all uint64) {
 		}
 		if i >= 0 && segs[i].ph == phString {
 			before, _, after := cutSegment(e.url, i)
-			if twin := p.m.templates[before+Locale+after]; twin != nil {
+			if twin := p.m.templates[p.m.key(before+Locale+after)]; twin != nil {
 				p.affect(twin)
 			}
 		}
@@ -359,7 +379,7 @@ func (p *pass) template(b *bucket, e *entry, locale bool) bool {
 	if p.m.isBlocked(text) {
 		return false
 	}
-	if g := p.m.ghosts[text]; g != nil {
+	if g := p.m.ghosts[p.m.key(text)]; g != nil {
 		return true
 	}
 	t, made := p.add(p.method, text, rule)

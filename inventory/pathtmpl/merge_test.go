@@ -1,8 +1,8 @@
 package pathtmpl_test
 
 import (
+	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -243,45 +243,60 @@ func corpus(r *rand.Rand) (paths []string, mo pathtmpl.MergeOptions) {
 	return paths, mo
 }
 
+// Seeds that TestOrderDoesNotMatter tries: more of them by hand.
+var (
+	seedsFrom = flag.Uint64("seeds.from", 0, "first seed of TestOrderDoesNotMatter")
+	seeds     = flag.Uint64("seeds", 12, "seeds of TestOrderDoesNotMatter")
+)
+
 // The order of the paths, and when Merge is called, do not matter.
 func TestOrderDoesNotMatter(t *testing.T) {
-	for seed := range uint64(12) {
-		paths, mo := corpus(rand.New(rand.NewPCG(seed, 1)))
-		var wantURLs []string
-		var wantMap map[string]string
-		for turn := range uint64(8) {
-			r := rand.New(rand.NewPCG(seed, turn+2))
-			s := pathtmpl.NewSet(learning)
-			order := slices.Clone(paths)
-			r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-			every := []int{len(order), 1, 7, 50, 100, 3, 400, 20}[turn]
-			for i, p := range order {
-				s.Resolve("GET", p)
-				if (i+1)%every == 0 {
-					s.Merge(mo)
-				}
+	for seed := *seedsFrom; seed < *seedsFrom+*seeds; seed++ {
+		orderDoesNotMatter(t, seed)
+	}
+	// Seeds that failed once: which template took a path first decided whether
+	// another one was widened.
+	for _, seed := range []uint64{818, 876, 990, 1014, 1112, 1404, 1752, 2558, 2957, 8448, 9188, 11607, 14034, 16460} {
+		orderDoesNotMatter(t, seed)
+	}
+}
+
+func orderDoesNotMatter(t *testing.T, seed uint64) {
+	t.Helper()
+	paths, mo := corpus(rand.New(rand.NewPCG(seed, 1)))
+	var wantURLs []string
+	var wantMap map[string]string
+	for turn := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, turn+2))
+		s := pathtmpl.NewSet(learning)
+		order := slices.Clone(paths)
+		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		every := []int{len(order), 1, 7, 50, 100, 3, 400, 20}[turn]
+		for i, p := range order {
+			s.Resolve("GET", p)
+			if (i+1)%every == 0 {
+				s.Merge(mo)
 			}
-			s.Merge(mo)
-			urls, where := urlsOf(s), map[string]string{}
-			for _, p := range paths {
-				where[p], _, _ = s.Resolve("GET", p)
-			}
-			if turn == 0 {
-				wantURLs, wantMap = urls, where
-				continue
-			}
-			if !slices.Equal(urls, wantURLs) {
-				missing := slices.DeleteFunc(slices.Clone(wantURLs), func(u string) bool { return slices.Contains(urls, u) })
-				more := slices.DeleteFunc(slices.Clone(urls), func(u string) bool { return slices.Contains(wantURLs, u) })
-				t.Fatalf("seed %d, turn %d: without %q, with %q (%d URLs)", seed, turn, missing, more, len(urls))
-			}
-			if !maps.Equal(where, wantMap) {
-				for p, u := range wantMap {
-					if where[p] != u {
-						t.Errorf("seed %d, turn %d: %s is in %s, want %s", seed, turn, p, where[p], u)
-					}
-				}
-				t.FailNow()
+		}
+		s.Merge(mo)
+		urls, where := urlsOf(s), map[string]string{}
+		for _, p := range paths {
+			where[p], _, _ = s.Resolve("GET", p)
+		}
+		if turn == 0 {
+			wantURLs, wantMap = urls, where
+			continue
+		}
+		if !slices.Equal(urls, wantURLs) {
+			missing := slices.DeleteFunc(slices.Clone(wantURLs), func(u string) bool { return slices.Contains(urls, u) })
+			more := slices.DeleteFunc(slices.Clone(urls), func(u string) bool { return slices.Contains(wantURLs, u) })
+			t.Errorf("seed %d, turn %d: without %q, with %q (%d URLs)", seed, turn, missing, more, len(urls))
+			return
+		}
+		for p, u := range wantMap {
+			if where[p] != u {
+				t.Errorf("seed %d, turn %d: %s is in %s, want %s", seed, turn, p, where[p], u)
+				return
 			}
 		}
 	}

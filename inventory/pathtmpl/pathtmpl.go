@@ -44,6 +44,11 @@ type Options struct {
 	// NoWords does without the list of English words: for measuring what it is
 	// worth. Nothing is English then.
 	NoWords bool
+	// FoldCase takes URLs that differ only in the case of literal segments for one,
+	// by the spelling that the set has first. Of several that are added before the
+	// first Merge, the one that is last in byte order stays, which is the one with
+	// more lower-case letters at the front; Merge absorbs the others.
+	FoldCase bool
 	// NoExamples keeps no values of placeholders and no first paths as evidence:
 	// for collections whose values must not be stored.
 	NoExamples bool

@@ -1,6 +1,7 @@
 package pathtmpl
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -49,7 +50,7 @@ func (s *Set) MergeUser(method, template string, urls []string) (absorbed []stri
 		return nil, false
 	}
 	m := s.methods[method]
-	t := m.templates[template]
+	t := m.templates[m.key(template)]
 	p := pass{Set: s, method: method, m: m}
 	for _, u := range urls {
 		e := m.lookup(Normalize(u))
@@ -101,13 +102,13 @@ func (s *Set) Split(method, template string, keep []string) []string {
 func (s *Set) Block(method, template string) {
 	template = Normalize(template)
 	m := s.method(method)
-	if _, ok := m.blocked[template]; ok {
+	if m.isBlocked(template) {
 		return
 	}
 	template = strings.Clone(template)
-	m.blocked[template] = struct{}{}
+	m.blocked[m.key(template)] = template
 	s.bytes += int64(len(template)) + staticCost
-	if e := m.templates[template]; e != nil {
+	if e := m.templates[m.key(template)]; e != nil {
 		s.take(m, e)
 	}
 }
@@ -120,7 +121,7 @@ func (s *Set) Unblock(method, template string) bool {
 	if m == nil || !m.isBlocked(template) {
 		return false
 	}
-	delete(m.blocked, template)
+	delete(m.blocked, m.key(template))
 	s.bytes -= int64(len(template)) + staticCost
 	// What the block kept apart is looked at again. People do this seldom.
 	segments := strings.Count(template, "/")
@@ -141,7 +142,7 @@ type Blocked struct{ Method, Template string }
 func (s *Set) Blocked() []Blocked {
 	var out []Blocked
 	for _, method := range sortedKeys(s.methods) {
-		for _, template := range sortedKeys(s.methods[method].blocked) {
+		for _, template := range slices.Sorted(maps.Values(s.methods[method].blocked)) {
 			out = append(out, Blocked{method, template})
 		}
 	}

@@ -22,6 +22,7 @@ type Set struct {
 	shapes  shapes
 	ghosts  int
 	waiting int // entries that Merge has not seen
+	grown   bool
 }
 
 // A methodSet is what a Set holds of one method.
@@ -29,7 +30,9 @@ type methodSet struct {
 	statics   map[string]*entry
 	templates map[string]*entry
 	ghosts    map[string]*entry
-	blocked   map[string]struct{}
+	blocked   map[string]string   // the spelling by the key
+	twins     map[*entry][]string // other spellings that were added
+	fold      bool
 	root      node
 	index     index
 }
@@ -43,7 +46,8 @@ type entry struct {
 	shape    *Shape
 	rule     Rule
 	wide     uint64 // the segments where STRING takes numbers and object ids too; see pass.widen
-	of       *entry // the template that made this a ghost
+	of       *entry // the template that absorbed this, or took what it stands for
+	group    *group // nil before Merge has seen it
 	ghosts   uint16 // made of what this template matched
 	template bool
 	ghost    bool
@@ -51,7 +55,6 @@ type entry struct {
 	queued   bool
 	indexed  bool
 	stiff    bool // counted in group.stiff
-	narrow   bool // counted in group.narrow
 	open     bool // a template with opaque literals, which may yet become placeholders
 	locale   bool // a template with LOCALE, which may yet become STRING
 }
@@ -79,7 +82,11 @@ func NewSet(opt Options) *Set { return &Set{opt: opt} }
 // added this way the rule is not known (see Rule.String): what was learned
 // before is put back by ParseState.
 func (s *Set) Add(method, template string) bool {
-	e, made := s.add(method, Normalize(template), 0)
+	template = Normalize(template)
+	e, made := s.add(method, template, 0)
+	if e != nil && e.url != template {
+		s.methods[method].twin(e, template)
+	}
 	return e != nil && made
 }
 
@@ -109,11 +116,11 @@ func (s *Set) add(method, url string, rule Rule) (e *entry, made bool) {
 	e = &entry{url: strings.Clone(url), rule: rule, template: isTemplate}
 	if isTemplate {
 		e.open, e.locale = s.opt.isOpen(url)
-		m.templates[e.url] = e
+		m.templates[m.key(e.url)] = e
 		// Prefixes that other templates have are not counted twice.
-		cost -= int64(segments-m.root.insert(e)) * nodeCost
+		cost -= int64(segments-m.root.insert(m.key(e.url), e)) * nodeCost
 	} else {
-		m.statics[e.url] = e
+		m.statics[m.key(e.url)] = e
 	}
 	s.urls++
 	s.bytes += cost
@@ -133,7 +140,7 @@ func (s *Set) method(method string) *methodSet {
 	if s.methods == nil {
 		s.methods, s.seed = map[string]*methodSet{}, maphash.MakeSeed()
 	}
-	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]struct{}{}}
+	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]string{}, fold: s.opt.FoldCase}
 	s.methods[strings.Clone(method)] = m
 	return m
 }
@@ -142,10 +149,10 @@ func (s *Set) method(method string) *methodSet {
 // stays; forget drops that.
 func (s *Set) take(m *methodSet, e *entry) {
 	if e.template {
-		delete(m.templates, e.url)
-		s.bytes -= int64(m.root.remove(rest(e.url))) * nodeCost
+		delete(m.templates, m.key(e.url))
+		s.bytes -= int64(m.root.remove(rest(m.key(e.url)))) * nodeCost
 	} else {
-		delete(m.statics, e.url)
+		delete(m.statics, m.key(e.url))
 	}
 	s.bytes -= int64(len(e.url)) + staticCost
 	if e.ev != nil {
@@ -197,6 +204,7 @@ func (s *Set) Match(method, path string) (url string, ok bool) {
 }
 
 func (s *Set) match(m *methodSet, path string) *entry {
+	path = m.key(path)
 	if e := m.lookup(path); e != nil {
 		return e
 	}
@@ -223,6 +231,16 @@ func (s *Set) match(m *methodSet, path string) *entry {
 //
 // Resolve keeps evidence of the values at the placeholders: see Explain.
 func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) {
+	return s.resolve(method, path, false)
+}
+
+// ResolveLiteral is Resolve for a path that Parameterize must leave alone, as that
+// of a method of a protocol. Templates that are there match it.
+func (s *Set) ResolveLiteral(method, path string) (url string, isTemplate, isNew bool) {
+	return s.resolve(method, path, true)
+}
+
+func (s *Set) resolve(method, path string, literal bool) (url string, isTemplate, isNew bool) {
 	path = Normalize(path)
 	m := s.methods[method]
 	if m != nil {
@@ -230,14 +248,18 @@ func (s *Set) Resolve(method, path string) (url string, isTemplate, isNew bool) 
 			if !e.template {
 				return e.url, false, false
 			}
-			if t := s.taker(m, e, path); t != nil {
+			t := e
+			if !literal {
+				t = s.taker(m, e, path)
+			}
+			if t != nil {
 				s.observe(m, t, path)
 				return t.url, true, false
 			}
 		}
 	}
 	url, rule, changed := parameterize(path, &s.opt)
-	if changed && m != nil && m.isBlocked(url) {
+	if changed && (literal || m != nil && m.isBlocked(url)) {
 		url, rule = path, 0
 	}
 	e, made := s.add(method, url, rule)
@@ -265,18 +287,22 @@ func (s *Set) taker(m *methodSet, e *entry, path string) *entry {
 		return known
 	}
 	w := walk{opt: &s.opt, steps: maxSteps, covers: &entry{url: url, rule: rule, template: true}}
-	return w.find(&m.root, rest(url), 0)
+	return w.find(&m.root, rest(m.key(url)), 0)
 }
 
 // observe keeps what a path says about the template that it belongs to.
 func (s *Set) observe(m *methodSet, t *entry, path string) {
 	s.witness(m, t, path)
+	if t.wide != 0 && t.group != nil && t.rule.learned() {
+		s.remember(m, t, path)
+	}
 	if (t.open || t.locale) && t.rule.learned() && t.url != path {
 		s.haunt(m, t, path)
 	}
 }
 
 func (m *methodSet) lookup(url string) *entry {
+	url = m.key(url)
 	if e := m.statics[url]; e != nil {
 		return e
 	}
@@ -287,7 +313,7 @@ func (m *methodSet) isBlocked(template string) bool {
 	if len(m.blocked) == 0 {
 		return false
 	}
-	_, ok := m.blocked[template]
+	_, ok := m.blocked[m.key(template)]
 	return ok
 }
 

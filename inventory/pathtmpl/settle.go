@@ -18,8 +18,18 @@ func (p *pass) settle() {
 		g.stale = false
 		g.clean()
 		p.affected = append(p.affected, g.entries...)
+		g.ripened = false
+		if g.ripe() {
+			for _, f := range g.forms {
+				p.forms = append(p.forms, f)
+			}
+		}
 	}
 	x.stale = nil
+	for _, f := range p.forms {
+		p.widenBy(f)
+	}
+	p.forms = nil
 	affected := p.affected
 	p.affected = nil
 	if len(p.m.templates) == 0 {
@@ -60,11 +70,7 @@ func (p *pass) report() []Absorption {
 	}
 	by := map[*entry]int{}
 	var out []Absorption
-	for _, mv := range p.moves {
-		if _, ok := p.fresh[mv.e]; ok {
-			continue
-		}
-		t := mv.into
+	add := func(t *entry, urls ...string) {
 		for into[t] != nil {
 			t = into[t]
 		}
@@ -74,8 +80,17 @@ func (p *pass) report() []Absorption {
 			by[t] = i
 			out = append(out, Absorption{Method: p.method, Template: t.url, Rule: t.rule})
 		}
-		out[i].URLs = append(out[i].URLs, mv.e.url)
+		out[i].URLs = append(out[i].URLs, urls...)
 	}
+	for _, mv := range p.moves {
+		if _, ok := p.fresh[mv.e]; !ok {
+			add(mv.into, mv.e.url)
+		}
+	}
+	for e, urls := range p.m.twins {
+		add(e, urls...)
+	}
+	p.m.twins = nil
 	for i := range out {
 		slices.Sort(out[i].URLs)
 	}
@@ -84,39 +99,8 @@ func (p *pass) report() []Absorption {
 
 // cover finds the most specific template that makes an entry needless.
 func (p *pass) cover(e *entry) *entry {
-	w := walk{opt: &p.Set.opt, steps: maxSteps, covers: e, pass: p}
-	return w.find(&p.m.root, rest(e.url), 0)
-}
-
-// widen has a learned template cover another one that it does not cover only for
-// having INTEGER, FLOAT or OBJECT_ID where it has STRING, if their shapes are
-// similar and it had eleven values there: of short hashes some have digits only.
-// From then on it takes such values itself.
-func (p *pass) widen(t, e *entry) bool {
-	// A template with LOCALE may still give way to one with STRING there, which
-	// decides then.
-	if p == nil || p.opt.Shape == nil || t == e || t.locale || !e.template || !t.rule.learned() || !e.rule.learned() || t.ev == nil {
-		return false
-	}
-	wide, ok := p.Set.opt.lacks(t, e)
-	if !ok {
-		return false
-	}
-	n, few := 0, false
-	Params(t.url, t.url, func(index int, _, _ string) {
-		few = few || wide&(1<<index) != 0 && !t.ev.values[n].many()
-		n++
-	})
-	if few {
-		return false
-	}
-	mine, its := p.shape(t), p.shape(e)
-	if mine == nil || its == nil || !mine.Similar(*its) {
-		return false
-	}
-	t.wide |= wide
-	p.affectGroup(t)
-	return true
+	w := walk{opt: &p.Set.opt, steps: maxSteps, covers: e}
+	return w.find(&p.m.root, rest(p.m.key(e.url)), 0)
 }
 
 func (g *group) clean() {
@@ -136,17 +120,15 @@ func (p *pass) retire(e, t *entry) {
 		if e.stiff {
 			g.stiff--
 		}
-		if e.narrow {
-			g.narrow--
-		}
 		if g.gone++; g.gone > len(g.entries)/2 {
 			g.clean()
 		}
 		if len(g.entries) == 0 && !g.stale {
+			p.forget(g)
 			delete(x.groups, key)
 		}
 	}
-	e.indexed = false
+	e.indexed, e.of = false, t
 	if !p.haunts(e, segs, all) {
 		p.unindex(e, segs, all)
 		return
@@ -211,7 +193,7 @@ func (s *Set) keepGhost(m *methodSet, t, e *entry) {
 	t.ghosts++
 	s.ghosts++
 	s.bytes += int64(len(e.url)) + staticCost
-	m.ghosts[e.url] = e
+	m.ghosts[m.key(e.url)] = e
 }
 
 // haunt remembers a path that a template with opaque literals matched as a
@@ -226,7 +208,7 @@ func (s *Set) haunt(m *methodSet, t *entry, path string) {
 	if !t.open && localesOnly(t.url, url) {
 		return
 	}
-	if url == t.url || m.lookup(url) != nil || m.ghosts[url] != nil || m.isBlocked(url) {
+	if url == t.url || m.lookup(url) != nil || m.ghosts[m.key(url)] != nil || m.isBlocked(url) {
 		return
 	}
 	e := &entry{url: url, rule: rule, template: rule != 0 || IsTemplate(url)}
@@ -246,11 +228,10 @@ func localesOnly(template, path string) bool {
 	return only
 }
 
-// affectGroup has all URLs with the same words looked at again.
-func (p *pass) affectGroup(e *entry) {
-	_, key := keyOf(p.segments(e, nil))
-	if g := p.m.index.groups[key]; g != nil && !g.stale {
+// stalen has a group looked through.
+func (x *index) stalen(g *group) {
+	if !g.stale {
 		g.stale = true
-		p.m.index.stale = append(p.m.index.stale, g)
+		x.stale = append(x.stale, g)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -26,11 +27,11 @@ func (s *Set) AppendState(dst []byte) []byte {
 		m := s.methods[method]
 		dst = appendText(dst, method)
 		var urls []*entry
-		for _, url := range sortedKeys(m.templates) {
-			urls = append(urls, m.templates[url])
+		for _, key := range sortedKeys(m.templates) {
+			urls = append(urls, m.templates[key])
 		}
-		for _, url := range sortedKeys(m.statics) {
-			if e := m.statics[url]; e.rule != 0 {
+		for _, key := range sortedKeys(m.statics) {
+			if e := m.statics[key]; e.rule != 0 {
 				urls = append(urls, e)
 			}
 		}
@@ -41,7 +42,7 @@ func (s *Set) AppendState(dst []byte) []byte {
 			dst = binary.AppendUvarint(dst, e.wide)
 			dst = e.ev.append(dst)
 		}
-		blocked := sortedKeys(m.blocked)
+		blocked := slices.Sorted(maps.Values(m.blocked))
 		dst = binary.AppendUvarint(dst, uint64(len(blocked)))
 		for _, template := range blocked {
 			dst = appendText(dst, template)
@@ -139,8 +140,8 @@ func (s *Set) readMethod(r *reader) {
 		if template != Normalize(template) {
 			r.fail("blocked template is not normalized")
 		}
-		if _, ok := m.blocked[template]; !ok && r.err == nil {
-			m.blocked[template] = struct{}{}
+		if !m.isBlocked(template) && r.err == nil {
+			m.blocked[m.key(template)] = template
 			s.bytes += int64(len(template)) + staticCost
 		}
 	}

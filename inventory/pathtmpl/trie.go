@@ -15,9 +15,9 @@ type node struct {
 // much of the trie; beyond it the path counts as matched by none.
 const maxSteps = 2000
 
-// insert gives the number of nodes that it made.
-func (n *node) insert(e *entry) (made int) {
-	for rest := strings.TrimPrefix(e.url, "/"); rest != ""; {
+// insert puts a template in by its key and gives the number of nodes that it made.
+func (n *node) insert(key string, e *entry) (made int) {
+	for rest := rest(key); rest != ""; {
 		var seg string
 		seg, rest, _ = strings.Cut(rest, "/")
 		next := n.child(seg)
@@ -46,7 +46,7 @@ func (n *node) child(seg string) *node {
 	return n.literals[seg]
 }
 
-// remove takes the template with the text rest out, and the nodes that nothing
+// remove takes the template with the key rest out, and the nodes that nothing
 // needs then; it gives their number.
 func (n *node) remove(rest string) (freed int) {
 	if rest == "" {
@@ -81,8 +81,6 @@ type walk struct {
 	// covers is the entry for which a wider template is looked for; nil when a
 	// path is looked for.
 	covers *entry
-	// pass may widen a template to cover it; nil outside of Merge.
-	pass *pass
 }
 
 const computed = 1 << 7
@@ -92,7 +90,7 @@ const computed = 1 << 7
 // find is the one that wins.
 func (w *walk) find(n *node, rest string, i int) *entry {
 	if rest == "" {
-		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) && !w.pass.widen(n.tmpl, w.covers) {
+		if n.tmpl != nil && w.covers != nil && !w.opt.covers(n.tmpl, w.covers) {
 			return nil
 		}
 		return n.tmpl
@@ -184,7 +182,7 @@ func (o *Options) lacks(t, e *entry) (missing uint64, ok bool) {
 		p, q := placeholderOf(want), placeholderOf(kind)
 		switch {
 		case p < 0:
-			if want != got {
+			if want != got && (!o.FoldCase || !strings.EqualFold(want, got)) {
 				return 0, false
 			}
 		case q == p, q >= 0 && (p == phString && (wide || q == phLocale) || p == phVersioned && q > p):

@@ -1,0 +1,146 @@
+package learn
+
+import (
+	"context"
+	"strings"
+
+	"harken/inventory"
+	"harken/inventory/datatype"
+	"harken/inventory/pathtmpl"
+)
+
+// resolve returns the URL under which a request is known in its collection, and
+// whether it is a template; not ok if ctx ended. A literal one is not made a
+// template.
+func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string, literal bool) (url string, template, ok bool) {
+	a := &l.accounts
+	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
+		err := a.loadSet(ctx, c, cfg)
+		if err == nil {
+			// A set is read again without what passes knew of it.
+			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
+			break
+		}
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("endpoints cannot be read, trying again", "account", c.account, "collection", c.id, "err", err)
+		if !pause(ctx, delay) {
+			return "", false, false
+		}
+	}
+	a.clock++
+	c.used = a.clock
+	resolve := c.set.Resolve
+	if literal {
+		resolve = c.set.ResolveLiteral
+	}
+	url, template, isNew := resolve(method, pathtmpl.Normalize(raw))
+	if isNew {
+		a.account(c)
+	}
+	if c.set.Grown() { // people are told the evidence that is stored
+		l.due(c, l.cfg.Now().Add(evidenceEvery*l.cfg.MergeEvery))
+	}
+	return url, template, true
+}
+
+func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
+	opt := pathtmpl.Options{
+		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: semantic(cfg.detector),
+		MaxBytes: max(a.limit/2, 1<<20),
+		// A type that is redacted may be that of any segment.
+		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
+	}
+	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	set := pathtmpl.NewSet(opt)
+	if len(state.Data) > 0 {
+		if set, err = pathtmpl.ParseState(state.Data, opt); err != nil {
+			// It is evidence, not inventory: learning goes on, and writes it anew.
+			a.log.Error("template state cannot be read, blocks are lost", "account", c.account, "collection", c.id, "err", err)
+			set = pathtmpl.NewSet(opt)
+		}
+	}
+	c.config, c.stateVersion = cfg.version, state.Version
+	// A template that a person split is not one again because its row is still there.
+	blocked := map[pathtmpl.Blocked]bool{}
+	for _, b := range set.Blocked() {
+		blocked[b] = true
+	}
+	store := a.stores.Account(c.account)
+	if err = store.Keys(ctx, c.id, func(k inventory.EndpointKey) error {
+		if !blocked[pathtmpl.Blocked{Method: k.Method, Template: k.URL}] {
+			set.Add(k.Method, k.URL)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := recall(ctx, store, c.id, set); err != nil {
+		return err
+	}
+	c.set, c.bytes = set, 0
+	a.clock++
+	c.used = a.clock
+	a.account(c)
+	return nil
+}
+
+// recall finds out why templates exist that were stored, but not yet the state of
+// their collection when the process died.
+func recall(ctx context.Context, store inventory.Store, collection int32, set *pathtmpl.Set) error {
+	var unknown []inventory.EndpointKey
+	for method, url := range set.Unknown {
+		unknown = append(unknown, inventory.EndpointKey{Collection: collection, Method: method, URL: url})
+	}
+	for _, k := range unknown {
+		e, err := store.Endpoint(ctx, k)
+		if err != nil {
+			if inventory.NotFound(err) {
+				continue
+			}
+			return err
+		}
+		values, types := e.URLValues()
+		set.Recall(k.Method, k.URL, values, types)
+	}
+	return nil
+}
+
+// semantic gives the test whether a path segment has a type of its own.
+func semantic(d *datatype.Detector) func(segment string) bool {
+	return func(segment string) bool {
+		switch d.Text("", segment) {
+		case datatype.Generic, datatype.Other:
+			return false
+		}
+		return true
+	}
+}
+
+// evidenceEvery is how many times Config.MergeEvery new evidence waits to be stored.
+const evidenceEvery = 10
+
+// mcpTag is the key of the tag of collections that are MCP servers.
+const mcpTag = "mcp-server"
+
+// isMCP reports whether a path, to which the method of a call was appended, is that
+// of a method of the Model Context Protocol (2025-06-18).
+func isMCP(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	last := strings.LastIndexByte(path, '/')
+	if last < 0 {
+		return false
+	}
+	switch path[last+1:] {
+	case "initialize", "ping":
+		return true
+	}
+	area := path[strings.LastIndexByte(path[:last], '/')+1 : last]
+	switch area {
+	case "tools", "resources", "prompts", "notifications", "completion", "logging", "sampling", "roots", "elicitation", "templates":
+		return true
+	}
+	return false
+}
