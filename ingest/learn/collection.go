@@ -52,6 +52,7 @@ type accounts struct {
 	stores inventory.Stores
 	now    func() time.Time
 	limit  int64 // for all sets
+	plain  bool  // Config.NoWords
 	log    *slog.Logger
 
 	byHost map[hostKey]*collection
@@ -69,8 +70,8 @@ type idKey struct {
 	account, id int32
 }
 
-func newAccounts(stores inventory.Stores, now func() time.Time, limit int64, log *slog.Logger) accounts {
-	a := accounts{stores: stores, now: now, limit: limit, log: log}
+func newAccounts(cfg *Config) accounts {
+	a := accounts{stores: cfg.Stores, now: cfg.Now, limit: cfg.CacheBytes / 2, plain: cfg.NoWords, log: cfg.Log}
 	a.forget()
 	return a
 }
@@ -183,7 +184,7 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
 	opt := pathtmpl.Options{
 		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), NoExamples: c.redact || cfg.settings.RedactPayload,
-		MaxBytes: max(a.limit/2, 1<<20),
+		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
 	}
 	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
 	if err != nil {

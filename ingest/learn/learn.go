@@ -64,6 +64,9 @@ type Config struct {
 	// CompactEvery is how often the store is asked to remove what the settings keep
 	// no longer; zero is DefaultCompactEvery.
 	CompactEvery time.Duration
+	// NoWords learns without the list of English words: for measuring what that is
+	// worth.
+	NoWords bool
 }
 
 // A Learner learns from one source until its context is done.
@@ -122,7 +125,7 @@ func New(cfg Config) (*Learner, error) {
 	}
 	return &Learner{
 		cfg: cfg, log: cfg.Log, metrics: m,
-		accounts: newAccounts(cfg.Stores, cfg.Now, cfg.CacheBytes/2, cfg.Log),
+		accounts: newAccounts(&cfg),
 		now:      newAggregate(),
 		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),

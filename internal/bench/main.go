@@ -15,8 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +38,13 @@ func main() {
 	fs.StringVar(&o.proxy, "harken-proxy", "../../bin/harken-proxy", "the `file` to measure")
 	fs.Func("also", "another harken-proxy as `name=file`, measured in the same rounds; repeatable", o.addBinary)
 	fs.StringVar(&o.kafka, "kafka", "", "`host:port` of a broker for the Kafka sink; empty leaves it out")
+	fs.StringVar(&o.openapi, "openapi", defaultOpenAPI(), "`directory` of OpenAPI documents that the corpus is made of")
+	fs.Uint64Var(&o.corpus.Seed, "seed", 1, "of the corpus")
+	fs.IntVar(&o.corpus.Hosts, "hosts", 2000, "of the corpus")
+	fs.IntVar(&o.corpus.Endpoints, "endpoints", 50_000, "of the corpus")
+	fs.IntVar(&o.records, "records", 1_000_000, "of the corpus")
+	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
+	fs.StringVar(&o.keep, "keep", "", "leave the learned corpus in this data `directory`; for -only corpus")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -43,8 +52,8 @@ func main() {
 	switch {
 	case *role != "":
 		err = runRole(ctx, *role, *listen, o.h2)
-	case o.only != "" && o.only != "proxy" && o.only != "pipeline":
-		err = fmt.Errorf("-only %q: want proxy or pipeline", o.only)
+	case o.only != "" && !slices.Contains(parts, o.only):
+		err = fmt.Errorf("-only %q: want one of %s", o.only, strings.Join(parts, ", "))
 	case o.rounds < 1 || o.clients < 1:
 		err = errors.New("-rounds and -clients are at least 1")
 	default:
@@ -64,6 +73,21 @@ type options struct {
 	h2              bool
 	sizes           []int
 	also            []binary
+	openapi, keep   string
+	corpus          corpusSize
+	records         int
+	draw            draw
+}
+
+// parts are what -only names; all but corpus and learner run without it.
+var parts = []string{"proxy", "pipeline", "corpus", "learner"}
+
+// defaultOpenAPI is where the cases of others are, if HARKEN_CASES says so.
+func defaultOpenAPI() string {
+	if dir := os.Getenv("HARKEN_CASES"); dir != "" {
+		return filepath.Join(dir, "openapi")
+	}
+	return ""
 }
 
 // A binary is a harken-proxy to measure beside the one of -harken-proxy.
@@ -81,6 +105,15 @@ func (o *options) setSizes(s string) error {
 	return nil
 }
 
+func (o *options) setDraw(s string) error {
+	i := slices.Index(drawNames, s)
+	if i < 0 {
+		return fmt.Errorf("want one of %s", strings.Join(drawNames, ", "))
+	}
+	o.draw = draw(i)
+	return nil
+}
+
 func (o *options) addBinary(s string) error {
 	name, file, ok := strings.Cut(s, "=")
 	if !ok {
@@ -92,6 +125,10 @@ func (o *options) addBinary(s string) error {
 
 func runAll(ctx context.Context, o options) error {
 	printMachine(ctx, o)
+	switch o.only {
+	case "corpus":
+		return benchCorpus(ctx, o)
+	}
 	if o.only != "pipeline" {
 		if err := benchProxies(ctx, o); err != nil {
 			return err
