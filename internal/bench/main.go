@@ -43,13 +43,18 @@ func main() {
 	fs.IntVar(&o.corpus.Hosts, "hosts", 2000, "of the corpus")
 	fs.IntVar(&o.corpus.Endpoints, "endpoints", 50_000, "of the corpus")
 	fs.IntVar(&o.records, "records", 1_000_000, "of the corpus")
+	fs.StringVar(&o.control, "harken-control", "../../bin/harken-control", "the `file` whose API is read; for -only learner")
+	fs.BoolVar(&o.curve, "curve", false, "of -only learner, measure inventories of a tenth, 1, 3 and 10 times the endpoints instead")
+	fs.StringVar(&o.profile, "profile", "", "of -only learner, write CPU profiles to this `file` with .1, .2 and so on")
 	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
-	fs.StringVar(&o.keep, "keep", "", "leave the learned corpus in this data `directory`; for -only corpus")
+	fs.StringVar(&o.keep, "keep", "", "leave the learned corpus in this data `directory`")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	switch {
+	case *role == "learn":
+		err = runLearn(ctx, o.openapi, o.keep, o.records, o.profile)
 	case *role != "":
 		err = runRole(ctx, *role, *listen, o.h2)
 	case o.only != "" && !slices.Contains(parts, o.only):
@@ -74,6 +79,9 @@ type options struct {
 	sizes           []int
 	also            []binary
 	openapi, keep   string
+	control         string
+	profile         string
+	curve           bool
 	corpus          corpusSize
 	records         int
 	draw            draw
@@ -128,6 +136,8 @@ func runAll(ctx context.Context, o options) error {
 	switch o.only {
 	case "corpus":
 		return benchCorpus(ctx, o)
+	case "learner":
+		return benchLearner(ctx, o)
 	}
 	if o.only != "pipeline" {
 		if err := benchProxies(ctx, o); err != nil {
