@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -124,8 +125,23 @@ func runLearn(ctx context.Context, dir, data string, warm int, profile string) e
 		return err
 	}
 	out := src.result()
+	if profile != "" {
+		if err := heapProfile(profile + ".heap"); err != nil {
+			return err
+		}
+	}
 	out.PeakRSS = (&peer{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}).peakRSS()
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// heapProfile writes what is in memory now.
+func heapProfile(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 }
 
 // A timed source notes when a batch was taken and when it was committed: its

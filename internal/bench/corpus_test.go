@@ -29,6 +29,7 @@ func smallCorpus(t *testing.T, size corpusSize) *corpus {
 func TestQuality(t *testing.T) {
 	c := smallCorpus(t, corpusSize{Seed: 1, Hosts: 40, Endpoints: 1000})
 	t.Log(c.describe())
+	// As often as the large corpus calls an endpoint.
 	for _, noWords := range []bool{false, true} {
 		db, seen, err := learnCorpus(t.Context(), c, t.TempDir(), 20_000, drawMixed, noWords)
 		if err != nil {
@@ -40,8 +41,12 @@ func TestQuality(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("no words %v: %v", noWords, q)
-		if !noWords && (q.precision() < 0.99 || q.recall() < 0.99) {
-			t.Errorf("precision %.4f, recall %.4f, want 0.99 for both", q.precision(), q.recall())
+		if q.rulePrecision() < 0.99 || q.ruleRecall() < 0.99 {
+			t.Errorf("no words %v: of what the rules can find precision %.4f, recall %.4f, want 0.99 for both", noWords, q.rulePrecision(), q.ruleRecall())
+		}
+		// What only names that people chose tell apart is not found by a few requests.
+		if q.precision() < 0.8 || q.recall() < 0.93 {
+			t.Errorf("no words %v: precision %.4f, recall %.4f, want 0.8 and 0.93", noWords, q.precision(), q.recall())
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -32,11 +33,11 @@ func benchLearner(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("learner on sqlite, records of about 2 KB, load %s; %s\n", load(), b.c.describe())
-	steps := []func(context.Context) error{b.fill, b.steady, b.fresh, b.api}
-	if o.curve {
-		steps = []func(context.Context) error{b.sizes}
-	}
-	for _, step := range steps {
+	for _, name := range strings.Split(o.steps, ",") {
+		step := map[string]func(context.Context) error{"fill": b.fill, "known": b.steady, "new": b.fresh, "api": b.api, "curve": b.sizes}[name]
+		if step == nil {
+			return fmt.Errorf("-steps %q: want some of fill, known, new, api, curve", name)
+		}
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func main() {
 	fs.IntVar(&o.corpus.Endpoints, "endpoints", 50_000, "of the corpus")
 	fs.IntVar(&o.records, "records", 1_000_000, "of the corpus")
 	fs.StringVar(&o.control, "harken-control", "../../bin/harken-control", "the `file` whose API is read; for -only learner")
-	fs.BoolVar(&o.curve, "curve", false, "of -only learner, measure inventories of a tenth, 1, 3 and 10 times the endpoints instead")
+	fs.StringVar(&o.steps, "steps", "fill,known,new,api,curve", "of -only learner: `list` of what to do; without fill, -keep names a directory that has been filled")
 	fs.StringVar(&o.profile, "profile", "", "of -only learner, write CPU profiles to this `file` with .1, .2 and so on")
 	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
 	fs.StringVar(&o.keep, "keep", "", "leave the learned corpus in this data `directory`")
@@ -81,7 +81,7 @@ type options struct {
 	openapi, keep   string
 	control         string
 	profile         string
-	curve           bool
+	steps           string
 	corpus          corpusSize
 	records         int
 	draw            draw

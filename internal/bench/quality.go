@@ -24,19 +24,51 @@ import (
 const account = 1000000
 
 // A seenURLs counts the distinct URLs of each endpoint that a learner was given,
-// exactly up to maxSeen.
+// exactly up to maxSeen, and those of them that look alike.
 type seenURLs struct {
-	seed maphash.Seed
-	of   [][]uint64
+	c         *corpus
+	seed      maphash.Seed
+	of, alike [][]uint64
 }
 
 const maxSeen = 12
 
-func (s *seenURLs) add(end int, path []byte) {
+func newSeenURLs(c *corpus) *seenURLs {
+	return &seenURLs{c, maphash.MakeSeed(), make([][]uint64, len(c.ends)), make([][]uint64, len(c.ends))}
+}
+
+func (s *seenURLs) add(end int, path []byte, short bool) {
 	h := maphash.Bytes(s.seed, path)
-	if have := s.of[end]; len(have) < maxSeen && !slices.Contains(have, h) {
-		s.of[end] = append(have, h)
+	put := func(have *[]uint64) {
+		if len(*have) < maxSeen && !slices.Contains(*have, h) {
+			*have = append(*have, h)
+		}
 	}
+	put(&s.of[end])
+	if e := &s.c.ends[end]; !short && len(s.alike[end]) < maxSeen && e.alike(string(path)) {
+		put(&s.alike[end])
+	}
+}
+
+// alike reports whether a path may count as a look-alike: what is opaque in it is
+// no English word.
+func (e *endpoint) alike(path string) bool {
+	values := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i := range e.segs {
+		if s := &e.segs[i]; s.literal == "" && s.kind.opaque() && pathtmpl.English(values[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// learnable reports whether the rules for learning can find a template. An opaque
+// parameter takes eleven URLs that look alike and have the same members, and is
+// never found where it has English words; two of them take eleven of the one for
+// each of eleven of the other, which nobody here counts.
+func (s *seenURLs) learnable(end int) bool {
+	_, opaque := s.c.ends[end].params()
+	return opaque == 0 || opaque == 1 && len(s.alike[end]) >= 11
 }
 
 // A corpusSource gives the learner the records of a corpus as they are made.
@@ -62,7 +94,7 @@ func (s *corpusSource) Next(context.Context) (ingest.Batch, error) {
 		s.seq++
 		s.recs[i].Origin = ingest.Origin{Log: "corpus", Seq: s.seq}
 		if s.seen != nil && s.t.kept() {
-			s.seen.add(end, s.t.path())
+			s.seen.add(end, s.t.path(), s.t.short)
 		}
 	}
 	return ingest.Batch{Partition: "0", Records: s.recs[:n], Ack: func(context.Context) error { return nil }}, nil
@@ -74,7 +106,7 @@ func learnCorpus(ctx context.Context, c *corpus, dir string, n int, how draw, no
 	if err != nil {
 		return nil, nil, err
 	}
-	seen := &seenURLs{maphash.MakeSeed(), make([][]uint64, len(c.ends))}
+	seen := newSeenURLs(c)
 	l, err := learn.New(learn.Config{Source: &corpusSource{t: newTraffic(c, 1, how), left: n, seen: seen}, Stores: db, NoWords: noWords})
 	if err == nil {
 		err = l.Run(ctx)
@@ -97,8 +129,9 @@ func learnCorpus(ctx context.Context, c *corpus, dir string, n int, how draw, no
 // so that a value that was left as it is counts as wrong.
 type quality struct {
 	truths, found        int // templates of which two URLs were seen
-	learnable, foundThem int // those of them that the rules can find; see learnable
+	learnable, foundThem int // those of them that the rules can find; see seenURLs.learnable
 	learned, right       int // templates
+	hopeless             int // wrong ones that the rules want as they are
 	urls, rightURLs      int // all that was learned
 	params               int
 	missed, wrong        map[string]int
@@ -108,12 +141,17 @@ type quality struct {
 func (q *quality) recall() float64    { return float64(q.found) / float64(max(1, q.truths)) }
 func (q *quality) precision() float64 { return float64(q.right) / float64(max(1, q.learned)) }
 func (q *quality) strict() float64    { return float64(q.rightURLs) / float64(max(1, q.urls)) }
-func (q *quality) possible() float64  { return float64(q.foundThem) / float64(max(1, q.learnable)) }
+
+// Of what the rules can find.
+func (q *quality) ruleRecall() float64 { return float64(q.foundThem) / float64(max(1, q.learnable)) }
+func (q *quality) rulePrecision() float64 {
+	return float64(q.right) / float64(max(1, q.learned-q.hopeless))
+}
 
 func (q *quality) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "precision %.4f (%d of %d templates), recall %.4f (%d of %d; %.4f of what eleven look-alikes or a rule can find), all URLs %.4f (%d of %d), %d params",
-		q.precision(), q.right, q.learned, q.recall(), q.found, q.truths, q.possible(), q.strict(), q.rightURLs, q.urls, q.params)
+	fmt.Fprintf(&b, "precision %.4f (%d of %d templates), recall %.4f (%d of %d); of what the rules can find precision %.4f, recall %.4f (%d templates); all URLs %.4f (%d of %d), %d params",
+		q.precision(), q.right, q.learned, q.recall(), q.found, q.truths, q.rulePrecision(), q.ruleRecall(), q.learnable, q.strict(), q.rightURLs, q.urls, q.params)
 	list := func(title string, of map[string]int) {
 		keys := slices.SortedFunc(maps.Keys(of), func(x, y string) int { return cmp.Or(of[y]-of[x], strings.Compare(x, y)) })
 		for _, k := range keys[:min(12, len(keys))] {
@@ -148,14 +186,14 @@ func measureQuality(ctx context.Context, c *corpus, db *sqlite.DB, seen *seenURL
 	for h, host := range c.hosts {
 		found := map[string]bool{}
 		err := store.Keys(ctx, ids[host], func(k inventory.EndpointKey) error {
-			q.learnedURL(c, byHost[h], found, host, &k)
+			q.learnedURL(seen, byHost[h], found, host, &k)
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 		for key, i := range byHost[h] {
-			q.truth(&c.ends[i], key, len(seen.of[i]), found[key], host)
+			q.truth(seen, i, key, found[key], host)
 		}
 		if !countParams {
 			continue
@@ -193,7 +231,7 @@ func keyOfURL(k *inventory.EndpointKey) string {
 	return k.Method + " " + strings.Join(segs, "/")
 }
 
-func (q *quality) learnedURL(c *corpus, truths map[string]int, found map[string]bool, host string, k *inventory.EndpointKey) {
+func (q *quality) learnedURL(seen *seenURLs, truths map[string]int, found map[string]bool, host string, k *inventory.EndpointKey) {
 	q.urls++
 	key := keyOfURL(k)
 	template := pathtmpl.IsTemplate(k.URL)
@@ -214,16 +252,33 @@ func (q *quality) learnedURL(c *corpus, truths map[string]int, found map[string]
 	}
 	class := "a second template for the same"
 	if !ok {
-		class = classOf(c, truths, key)
+		var nearest int
+		if class, nearest = classOf(seen.c, truths, key); nearest >= 0 && (!seen.learnable(nearest) || seen.c.ends[nearest].words(k.URL)) {
+			class += " (not to be found by the rules)"
+			q.hopeless++
+		}
 	}
 	q.wrong[class]++
 	q.example["wrong"+class] = k.Method + " " + host + k.URL
 }
 
+// words reports whether a URL has an English word where the endpoint has a
+// parameter: such never become part of a template.
+func (e *endpoint) words(url string) bool {
+	values := strings.Split(strings.TrimPrefix(url, "/"), "/")
+	for i := range e.segs {
+		if e.segs[i].literal == "" && !pathtmpl.IsTemplate("/"+values[i]) && pathtmpl.English(values[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // classOf says what is wrong with a learned template, by the nearest true one.
-func classOf(c *corpus, truths map[string]int, key string) string {
+func classOf(c *corpus, truths map[string]int, key string) (class string, nearest int) {
 	got := strings.Split(key, "/")
-	best, class := 100, "nothing like it"
+	best := 100
+	class, nearest = "nothing like it", -1
 	for want, i := range truths {
 		ws := strings.Split(want, "/")
 		if len(ws) != len(got) || ws[0] != got[0] {
@@ -245,7 +300,7 @@ func classOf(c *corpus, truths map[string]int, key string) string {
 		if n >= best {
 			continue
 		}
-		best, class = n, ""
+		best, class, nearest = n, "", i
 		if made != "" {
 			class = "a literal taken for a value"
 		}
@@ -253,15 +308,16 @@ func classOf(c *corpus, truths map[string]int, key string) string {
 			class += "left:" + left
 		}
 	}
-	return class
+	return class, nearest
 }
 
-func (q *quality) truth(e *endpoint, key string, urls int, found bool, host string) {
-	if urls < 2 || !strings.Contains(key, "/*") {
+func (q *quality) truth(seen *seenURLs, end int, key string, found bool, host string) {
+	e := &seen.c.ends[end]
+	if len(seen.of[end]) < 2 || !strings.Contains(key, "/*") {
 		return
 	}
 	q.truths++
-	can := e.learnable(urls)
+	can := seen.learnable(end)
 	if can {
 		q.learnable++
 	}
@@ -280,18 +336,10 @@ func (q *quality) truth(e *endpoint, key string, urls int, found bool, host stri
 	}
 	class := strings.Join(names, ", ")
 	if !can {
-		class += " (fewer than eleven URLs, or two opaque ones)"
+		class += " (not to be found by the rules)"
 	}
 	q.missed[class]++
 	q.example["missed"+class] = e.method + " " + host + e.skeleton()
-}
-
-// learnable reports whether the rules can find a template: an opaque parameter
-// takes eleven look-alikes, two of them eleven of the one for each of eleven of the
-// other, which nobody here counts.
-func (e *endpoint) learnable(urls int) bool {
-	_, opaque := e.params()
-	return opaque == 0 || opaque == 1 && urls >= 11
 }
 
 // benchCorpus learns the corpus with and without the word list.

@@ -43,6 +43,7 @@ type traffic struct {
 	req   []byte
 	res   []byte
 	names [maxFields]int
+	short bool // the last record lacks a member that others of its endpoint have
 }
 
 func newTraffic(c *corpus, seed uint64, how draw) *traffic {
@@ -185,6 +186,7 @@ func (t *traffic) object(dst []byte, names []int, optional bool) []byte {
 	first := true
 	for i, n := range names {
 		if optional && i == len(names)-1 && i > 0 && t.r.IntN(3) == 0 {
+			t.short = true
 			continue
 		}
 		if !first {
@@ -224,7 +226,7 @@ func (t *traffic) make(e *endpoint, seed uint64) {
 	if failed {
 		status, text = 404, "Not Found"
 	}
-	t.req, t.res = t.req[:0], t.res[:0]
+	t.req, t.res, t.short = t.req[:0], t.res[:0], false
 	k := 3 + int(seed>>8%4) // members of the response's object
 	optional := seed>>16%10 == 0
 	if write {
