@@ -45,6 +45,7 @@ type collection struct {
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
+	looked       bool      // a pass came, or is due, since the settings were read
 }
 
 // accounts remembers collections, and the paths of those in use.
@@ -160,10 +161,14 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string) (url string, template, ok bool) {
 	a := &l.accounts
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		err := a.loadSet(ctx, c, cfg)
+		unseen, err := a.loadSet(ctx, c, cfg)
 		if err == nil {
-			// A set is read again without what passes knew of it.
-			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
+			// A set that is read again because others needed the memory has nothing
+			// for a pass to find. Where inventories are large that is most of them.
+			if unseen || !c.looked {
+				c.looked = true
+				l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
+			}
 			break
 		}
 		l.metrics.storeErrors.Inc()
@@ -181,14 +186,16 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 	return url, template, true
 }
 
-func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
+// loadSet reads the endpoints of a collection. unseen says that some have not been
+// looked through for look-alikes.
+func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
 	opt := pathtmpl.Options{
 		Versions: cfg.settings.MergeVersions, Semantic: semantic(cfg.detector), NoExamples: c.redact || cfg.settings.RedactPayload,
 		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
 	}
 	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	set := pathtmpl.NewSet(opt)
 	if len(state.Data) > 0 {
@@ -211,13 +218,13 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.set, c.bytes = set, 0
 	a.clock++
 	c.used = a.clock
 	a.account(c)
-	return nil
+	return state.Due, nil
 }
 
 // account counts what a set has grown by, and drops the sets that were used least
@@ -242,6 +249,7 @@ func (a *accounts) account(c *collection) {
 			return
 		}
 		a.bytes -= o.bytes
+		o.looked = o.looked && o.mergeAt.IsZero()
 		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
 	}
 }

@@ -87,7 +87,11 @@ func (l *Learner) leftDue(ctx context.Context) {
 	}
 	if c.set == nil {
 		cfg := l.configOf(ctx, k.Account)
-		if cfg == nil || l.accounts.loadSet(ctx, c, cfg) != nil {
+		if cfg == nil {
+			l.left = append(l.left, k)
+			return
+		}
+		if _, err := l.accounts.loadSet(ctx, c, cfg); err != nil {
 			l.left = append(l.left, k)
 			return
 		}
