@@ -46,6 +46,7 @@ type collection struct {
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
 	looked       bool      // a pass came, or is due, since the settings were read
+	left         bool      // among accounts.unmerged or Learner.left
 }
 
 // accounts remembers collections, and the paths of those in use.
@@ -60,6 +61,8 @@ type accounts struct {
 	byID   map[idKey]*collection
 	bytes  int64
 	clock  uint64
+	// unmerged are collections that were due when their memory was needed.
+	unmerged []inventory.CollectionKey
 }
 
 type hostKey struct {
@@ -228,8 +231,9 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 }
 
 // account counts what a set has grown by, and drops the sets that were used least
-// recently when all are too large. A dropped set is read again from the store;
-// what is not stored yet resolves to the same URL without it.
+// recently when all are too large, those that are due for merging last. A dropped
+// set is read again from the store; what is not stored yet resolves to the same URL
+// without it.
 func (a *accounts) account(c *collection) {
 	n := c.set.Bytes()
 	a.bytes += n - c.bytes
@@ -243,13 +247,21 @@ func (a *accounts) account(c *collection) {
 			all = append(all, o)
 		}
 	}
-	slices.SortFunc(all, func(x, y *collection) int { return cmp.Compare(x.used, y.used) })
+	slices.SortFunc(all, func(x, y *collection) int {
+		return cmp.Or(x.mergeAt.Compare(y.mergeAt), cmp.Compare(x.used, y.used))
+	})
 	for _, o := range all {
 		if a.bytes <= a.limit*3/4 {
 			return
 		}
 		a.bytes -= o.bytes
-		o.looked = o.looked && o.mergeAt.IsZero()
+		if !o.mergeAt.IsZero() {
+			o.looked = false
+			if !o.left {
+				o.left = true
+				a.unmerged = append(a.unmerged, inventory.CollectionKey{Account: o.account, ID: o.id})
+			}
+		}
 		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
 	}
 }

@@ -64,12 +64,22 @@ type accountKey struct {
 	inventory.EndpointKey
 }
 
-// leftDue loads one of the collections that were not looked through before the
-// learner was started.
+// maxLeft is how many collections a tick reads to have them looked through.
+const maxLeft = 32
+
+// leftDue loads some of the collections that were not looked through before the
+// learner was started, or before their memory was needed for others.
 func (l *Learner) leftDue(ctx context.Context) {
-	if len(l.left) == 0 || l.flying {
-		return
+	l.left, l.accounts.unmerged = append(l.left, l.accounts.unmerged...), nil
+	for range min(len(l.left), maxLeft) {
+		if l.flying || len(l.dirty) >= maxLeft {
+			return
+		}
+		l.loadLeft(ctx)
 	}
+}
+
+func (l *Learner) loadLeft(ctx context.Context) {
 	k := l.left[0]
 	l.left = l.left[1:]
 	found, err := l.cfg.Stores.Account(k.Account).Collection(ctx, k.ID)
@@ -85,6 +95,10 @@ func (l *Learner) leftDue(ctx context.Context) {
 		c = &collection{account: k.Account, id: k.ID, redact: found.Redact, deactivated: found.Deactivated}
 		l.accounts.byID[idKey{k.Account, k.ID}] = c
 	}
+	c.left = false
+	if c.looked {
+		return // its traffic came first
+	}
 	if c.set == nil {
 		cfg := l.configOf(ctx, k.Account)
 		if cfg == nil {
@@ -96,6 +110,7 @@ func (l *Learner) leftDue(ctx context.Context) {
 			return
 		}
 	}
+	c.looked = true
 	l.due(c, l.cfg.Now())
 }
 
@@ -110,7 +125,7 @@ func (l *Learner) mergePass(ctx context.Context, all bool) []*mergeJob {
 		return cmp.Or(cmp.Compare(x.account, y.account), cmp.Compare(x.id, y.id))
 	})
 	for _, c := range ready {
-		if c.set == nil {
+		if c.set == nil || c.mergeAt.IsZero() { // its memory was needed, and maybe it is back
 			c.mergeAt = time.Time{}
 			continue
 		}

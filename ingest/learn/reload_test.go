@@ -54,3 +54,23 @@ func TestReadAgainWithoutMerging(t *testing.T) {
 		}
 	})
 }
+
+// What was due for merging when its memory was needed is merged all the same, even
+// if nothing more comes for it.
+func TestMergeOfWhatHadToGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counting{memory: newMemory()}
+		src := newSource(1)
+		_, stop := start(t, learn.Config{Source: src, Stores: c, CacheBytes: 1 << 10})
+		for i := range 5 {
+			src.add(get(fmt.Sprintf("https://host-%d.example/%s/x", i, strings.Repeat("y", 600))).record(int64(i + 1)))
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := c.passes.Load(); n != 5 {
+			t.Errorf("%d passes over five collections within 10 s, want one each", n)
+		}
+		stop()
+	})
+}
