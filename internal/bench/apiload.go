@@ -38,12 +38,11 @@ func (b *learnerBench) api(ctx context.Context) error {
 				return err
 			}
 		}
-		err := b.apiOnce(ctx, keys, n)
-		if err != nil {
+		if err := b.apiOnce(ctx, keys, n); err != nil {
 			return err
 		}
 	}
-	return nil
+	return os.RemoveAll(filepath.Join(b.data, "log")) // who keeps the directory wants to start from rest
 }
 
 func (b *learnerBench) apiOnce(ctx context.Context, keys []inventory.EndpointKey, records int) error {

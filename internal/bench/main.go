@@ -47,7 +47,7 @@ func main() {
 	fs.StringVar(&o.steps, "steps", "fill,known,new,api,curve", "of -only learner: `list` of what to do; without fill, -keep names a directory that has been filled")
 	fs.StringVar(&o.profile, "profile", "", "of -only learner, write CPU profiles to this `file` with .1, .2 and so on")
 	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
-	fs.StringVar(&o.keep, "keep", "", "leave the learned corpus in this data `directory`")
+	fs.StringVar(&o.keep, "keep", "", "of -only learner: the data `directory` that is filled, and left for others; empty is a temporary one")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

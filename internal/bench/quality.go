@@ -111,11 +111,46 @@ func learnCorpus(ctx context.Context, c *corpus, dir string, n int, how draw, no
 	if err == nil {
 		err = l.Run(ctx)
 	}
+	if err == nil {
+		err = settle(ctx, db, noWords)
+	}
 	if err != nil {
 		db.Close()
 		return nil, nil, err
 	}
 	return db, seen, nil
+}
+
+// settle gives a learner without traffic the time to merge what is due: in a
+// service the seconds after an update are that.
+func settle(ctx context.Context, db *sqlite.DB, noWords bool) error {
+	l, err := learn.New(learn.Config{Source: untilMerged{db}, Stores: db, NoWords: noWords, MergeEvery: 100 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	return l.Run(ctx)
+}
+
+// untilMerged is a source without records, that ends when nothing is due.
+type untilMerged struct{ db *sqlite.DB }
+
+func (s untilMerged) Next(ctx context.Context) (ingest.Batch, error) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		due, err := s.db.MergeDue(ctx)
+		if err != nil {
+			return ingest.Batch{}, err
+		}
+		if len(due) == 0 {
+			return ingest.Batch{}, io.EOF
+		}
+		select {
+		case <-ctx.Done():
+			return ingest.Batch{}, ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // A quality says how well what was learned fits the truth.
