@@ -59,8 +59,21 @@ var mounts = []struct {
 	prefix string
 	weight int
 }{
-	{"", 15}, {"/api", 14}, {"/api/v1", 20}, {"/v1", 14}, {"/v2", 7}, {"/api/v2", 6}, {"/rest", 3}, {"/<>", 5}, {"/<>/v1", 5}, {"/<>/api", 3},
-	{"/api/<>", 5}, {"/internal/<>", 2}, {"/tenants/{tenantId}", 1}, {"/orgs/{orgName}/v1", 1}, {"/eu-west-1/<>", 1},
+	{"", 15},
+	{"/api", 14},
+	{"/api/v1", 20},
+	{"/v1", 14},
+	{"/v2", 7},
+	{"/api/v2", 6},
+	{"/rest", 3},
+	{"/<>", 5},
+	{"/<>/v1", 5},
+	{"/<>/api", 3},
+	{"/api/<>", 5},
+	{"/internal/<>", 2},
+	{"/tenants/{tenantId}", 1},
+	{"/orgs/{orgName}/v1", 1},
+	{"/eu-west-1/<>", 1},
 }
 
 // Names as people give them: a fifth is in no dictionary.

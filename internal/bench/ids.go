@@ -59,9 +59,25 @@ type share struct {
 // left out, because they stay static by the rules for learning.
 var (
 	idShares = []share{
-		{kInt, 370}, {kUUID, 280}, {kObjectID, 80}, {kSnowflake, 50}, {kULID, 40}, {kPrefixed, 50}, {kCode, 40}, {kNano, 15}, {kHash, 25},
-		{kShortHash, 5}, {kDate, 15}, {kTimestamp, 3}, {kEmail, 6}, {kBase64, 5}, {kSlugNumber, 5}, {kHandleNumber, 5}, {kHandle, 2},
-		{kLocale, 2}, {kSemver, 2},
+		{kInt, 370},
+		{kUUID, 280},
+		{kObjectID, 80},
+		{kSnowflake, 50},
+		{kULID, 40},
+		{kPrefixed, 50},
+		{kCode, 40},
+		{kNano, 15},
+		{kHash, 25},
+		{kShortHash, 5},
+		{kDate, 15},
+		{kTimestamp, 3},
+		{kEmail, 6},
+		{kBase64, 5},
+		{kSlugNumber, 5},
+		{kHandleNumber, 5},
+		{kHandle, 2},
+		{kLocale, 2},
+		{kSemver, 2},
 	}
 	nameShares = []share{
 		{kHandleNumber, 420}, {kEmail, 220}, {kUUID, 160}, {kInt, 120}, {kObjectID, 30}, {kHandle, 50},

@@ -179,6 +179,7 @@ func (q *quality) strict() float64    { return float64(q.rightURLs) / float64(ma
 
 // Of what the rules can find.
 func (q *quality) ruleRecall() float64 { return float64(q.foundThem) / float64(max(1, q.learnable)) }
+
 func (q *quality) rulePrecision() float64 {
 	return float64(q.right) / float64(max(1, q.learned-q.hopeless))
 }
