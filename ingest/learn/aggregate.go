@@ -23,6 +23,11 @@ type aggregate struct {
 	samples   int
 	bytes     int64 // estimate of the memory
 	sampled   int64 // bytes of the samples
+
+	// Memory for what most records of an endpoint that is not busy bring: it is
+	// given back as a whole.
+	free []param
+	text strings.Builder
 }
 
 // An accountPart is the part of an aggregate that belongs to one account.
@@ -104,6 +109,10 @@ type param struct {
 	usualKind  extract.Kind
 	usual      *typed
 	known      map[knownValue]*typed
+	// The first of types, and its first value: mostly there are no others.
+	first   typed
+	firsts  [1]*typed
+	firstly [1]string
 }
 
 type knownValue struct {
@@ -140,6 +149,50 @@ const (
 	paramBytes    = 250
 	valueBytes    = 80
 )
+
+// slab is how many params are allocated at once, and textSlab how many bytes of
+// values; longer values have memory of their own.
+const (
+	slab     = 64
+	textSlab = 32 << 10
+	longText = 2 << 10
+)
+
+// newParam gives a param with one type that is not used yet.
+func (a *aggregate) newParam(k paramKey) *param {
+	if len(a.free) == 0 {
+		a.free = make([]param, slab)
+	}
+	p := &a.free[0]
+	a.free = a.free[1:]
+	p.key = k
+	return p
+}
+
+// newType adds a type to those of p.
+func (p *param) newType() *typed {
+	t := new(typed)
+	if len(p.types) == 0 {
+		t = &p.first
+		p.types, t.values = p.firsts[:0], p.firstly[:0]
+	}
+	p.types = append(p.types, t)
+	return t
+}
+
+// keep returns a copy of s.
+func (a *aggregate) keep(s string) string {
+	if len(s) > longText {
+		return strings.Clone(s)
+	}
+	if a.text.Cap()-a.text.Len() < len(s) {
+		a.text = strings.Builder{} // what it has given stays as it is
+		a.text.Grow(textSlab)
+	}
+	n := a.text.Len()
+	a.text.WriteString(s)
+	return a.text.String()[n:]
+}
 
 // sample puts a record into the ring.
 func (a *aggregate) sample(e *endpoint, r *ingest.Record, account int32, at int64, data []byte) {

@@ -46,6 +46,8 @@ type collection struct {
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
 	merging      bool      // the store is at it
+	looked       bool      // a pass came, or is due, since the settings were read
+	left         bool      // among accounts.unmerged or Learner.left
 }
 
 // describe takes over what matters of a stored collection.
@@ -59,12 +61,15 @@ type accounts struct {
 	stores inventory.Stores
 	now    func() time.Time
 	limit  int64 // for all sets
+	plain  bool  // Config.NoWords
 	log    *slog.Logger
 
 	byHost map[hostKey]*collection
 	byID   map[idKey]*collection
 	bytes  int64
 	clock  uint64
+	// unmerged are collections that were due when their memory was needed.
+	unmerged []inventory.CollectionKey
 }
 
 type hostKey struct {
@@ -76,8 +81,8 @@ type idKey struct {
 	account, id int32
 }
 
-func newAccounts(stores inventory.Stores, now func() time.Time, limit int64, log *slog.Logger) accounts {
-	a := accounts{stores: stores, now: now, limit: limit, log: log}
+func newAccounts(cfg *Config) accounts {
+	a := accounts{stores: cfg.Stores, now: cfg.Now, limit: cfg.CacheBytes / 2, plain: cfg.NoWords, log: cfg.Log}
 	a.forget()
 	return a
 }
@@ -169,8 +174,9 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 }
 
 // account counts what a set has grown by, and drops the sets that were used least
-// recently when all are too large. A dropped set is read again from the store;
-// what is not stored yet resolves to the same URL without it.
+// recently when all are too large, those that are due for merging last. A dropped
+// set is read again from the store; what is not stored yet resolves to the same URL
+// without it.
 func (a *accounts) account(c *collection) {
 	n := c.set.Bytes()
 	a.bytes += n - c.bytes
@@ -184,12 +190,21 @@ func (a *accounts) account(c *collection) {
 			all = append(all, o)
 		}
 	}
-	slices.SortFunc(all, func(x, y *collection) int { return cmp.Compare(x.used, y.used) })
+	slices.SortFunc(all, func(x, y *collection) int {
+		return cmp.Or(x.mergeAt.Compare(y.mergeAt), cmp.Compare(x.used, y.used))
+	})
 	for _, o := range all {
 		if a.bytes <= a.limit*3/4 {
 			return
 		}
 		a.bytes -= o.bytes
+		if !o.mergeAt.IsZero() {
+			o.looked = false
+			if !o.left {
+				o.left = true
+				a.unmerged = append(a.unmerged, inventory.CollectionKey{Account: o.account, ID: o.id})
+			}
+		}
 		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
 	}
 }

@@ -354,6 +354,10 @@ func (a *memoryAccount) HostCollection(_ context.Context, host string, _ int64) 
 	return inventory.Collection{ID: inventory.HashID(host), HostName: host, Deactivated: a.m.deactivated}, nil
 }
 
+func (a *memoryAccount) Collection(_ context.Context, id int32) (inventory.Collection, error) {
+	return inventory.Collection{ID: id}, nil
+}
+
 func (a *memoryAccount) EnsureCollection(_ context.Context, id int32, _ int64) (inventory.Collection, error) {
 	return inventory.Collection{ID: id}, nil
 }

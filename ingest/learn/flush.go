@@ -17,7 +17,7 @@ const maxTransaction = 50 * time.Millisecond
 // Bounds of the work in one update; see aggregate.work.
 const (
 	startBudget = 1500
-	minBudget   = 100
+	minBudget   = 1500
 	maxBudget   = 10_000
 )
 

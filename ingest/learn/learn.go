@@ -68,6 +68,9 @@ type Config struct {
 	// RegroupEvery is how often the store is asked to settle who is in groups that
 	// were edited, which nearly always is nothing; zero is DefaultRegroupEvery.
 	RegroupEvery time.Duration
+	// NoWords learns without the list of English words: for measuring what that is
+	// worth.
+	NoWords bool
 }
 
 // A Learner learns from one source until its context is done.
@@ -130,7 +133,7 @@ func New(cfg Config) (*Learner, error) {
 	}
 	return &Learner{
 		cfg: cfg, log: cfg.Log, metrics: m,
-		accounts: newAccounts(cfg.Stores, cfg.Now, cfg.CacheBytes/2, cfg.Log),
+		accounts: newAccounts(&cfg),
 		now:      newAggregate(),
 		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),

@@ -75,19 +75,50 @@ type accountKey struct {
 	inventory.EndpointKey
 }
 
-// leftDue loads one of the collections that were not looked through before the
-// learner was started.
+// maxLeft is how many collections a tick reads to have them looked through.
+const maxLeft = 32
+
+// leftDue loads some of the collections that were not looked through before the
+// learner was started, or before their memory was needed for others.
 func (l *Learner) leftDue(ctx context.Context) {
-	if l.relist {
-		left, err := l.cfg.Stores.MergeDue(ctx)
-		if err != nil {
-			return
-		}
-		l.left, l.relist = left, false
-	}
-	if len(l.left) == 0 {
+	if l.relist && !l.listDue(ctx) {
 		return
 	}
+	l.left, l.accounts.unmerged = append(l.left, l.accounts.unmerged...), nil
+	for range min(len(l.left), maxLeft) {
+		if l.flying || len(l.dirty) >= maxLeft {
+			return
+		}
+		l.loadLeft(ctx)
+	}
+}
+
+// listDue adds what the store says to be due to what is left.
+func (l *Learner) listDue(ctx context.Context) bool {
+	due, err := l.cfg.Stores.MergeDue(ctx)
+	if err != nil {
+		return false
+	}
+	listed := map[inventory.CollectionKey]bool{}
+	for _, k := range l.left {
+		listed[k] = true
+	}
+	for _, k := range due {
+		if c := l.accounts.byID[idKey{k.Account, k.ID}]; c != nil {
+			if c.left || !c.mergeAt.IsZero() {
+				continue
+			}
+			c.left, c.looked = true, false
+		}
+		if !listed[k] {
+			l.left = append(l.left, k)
+		}
+	}
+	l.relist = false
+	return true
+}
+
+func (l *Learner) loadLeft(ctx context.Context) {
 	k := l.left[0]
 	l.left = l.left[1:]
 	found, err := l.cfg.Stores.Account(k.Account).Collection(ctx, k.ID)
@@ -109,12 +140,17 @@ func (l *Learner) leftDue(ctx context.Context) {
 		c.describe(&found)
 		l.accounts.byID[idKey{k.Account, k.ID}] = c
 	}
+	c.left = false
+	if c.looked {
+		return // its traffic came first
+	}
 	if c.set == nil {
-		if l.accounts.loadSet(ctx, c, cfg) != nil {
+		if _, err := l.accounts.loadSet(ctx, c, cfg); err != nil {
 			l.left = append(l.left, k)
 			return
 		}
 	}
+	c.looked = true
 	l.due(c, l.cfg.Now())
 }
 
@@ -129,7 +165,7 @@ func (l *Learner) mergePass(ctx context.Context, all bool) []*mergeJob {
 		return cmp.Or(cmp.Compare(x.account, y.account), cmp.Compare(x.id, y.id))
 	})
 	for _, c := range ready {
-		if c.set == nil {
+		if c.set == nil || c.mergeAt.IsZero() { // its memory was needed, and maybe it is back
 			c.mergeAt = time.Time{}
 			continue
 		}

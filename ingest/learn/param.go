@@ -22,7 +22,7 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 		p = ep.order[i]
 	} else {
 		if p = ep.params[k]; p == nil {
-			p = &param{key: k}
+			p = a.newParam(k)
 			ep.params[k] = p
 			a.bytes += paramBytes
 		}
@@ -69,10 +69,10 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 		}
 	}
 	if t == nil {
-		t = &typed{key: &p.key, name: name, redacted: o.cfg.detector.Redacted(name)}
+		t = p.newType()
+		t.key, t.name, t.redacted = &p.key, name, o.cfg.detector.Redacted(name)
 		t.sensitive = o.cfg.sensitive(ep, p, x, name)
 		t.sketched = !t.redacted && (x.Place == extract.URLParam || x.Place == extract.Query || x.Place == extract.RequestBody)
-		p.types = append(p.types, t)
 	}
 	if hidden || t.redacted {
 		return t
@@ -85,7 +85,7 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	if t.full && p.usual != nil && (long || len(p.known) >= maxKnown) {
 		return t // not worth remembering
 	}
-	v := strings.Clone(x.Value)
+	v := a.keep(x.Value)
 	a.bytes += int64(len(v)) + valueBytes
 	if p.usual == nil {
 		p.usual, p.usualKind, p.usualValue = t, x.Kind, v

@@ -15,10 +15,14 @@ import (
 func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string, literal bool) (url string, template, ok bool) {
 	a := &l.accounts
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		err := a.loadSet(ctx, c, cfg)
+		unseen, err := a.loadSet(ctx, c, cfg)
 		if err == nil {
-			// A set is read again without what passes knew of it.
-			l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
+			// A set that is read again because others needed the memory has nothing
+			// for a pass to find. Where inventories are large that is most of them.
+			if unseen || !c.looked {
+				c.looked = true
+				l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
+			}
 			break
 		}
 		l.metrics.storeErrors.Inc()
@@ -43,16 +47,18 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 	return url, template, true
 }
 
-func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) error {
+// loadSet reads the endpoints of a collection. unseen says that some have not been
+// looked through for look-alikes.
+func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
 	opt := pathtmpl.Options{
 		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: semantic(cfg.detector),
-		MaxBytes: max(a.limit/2, 1<<20),
+		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
 		// A type that is redacted may be that of any segment.
 		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
 	}
 	state, err := a.stores.Full(c.account).TemplateState(ctx, c.id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	set := pathtmpl.NewSet(opt)
 	if len(state.Data) > 0 {
@@ -75,16 +81,16 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 		}
 		return nil
 	}); err != nil {
-		return err
+		return false, err
 	}
 	if err := recall(ctx, store, c.id, set); err != nil {
-		return err
+		return false, err
 	}
 	c.set, c.bytes = set, 0
 	a.clock++
 	c.used = a.clock
 	a.account(c)
-	return nil
+	return state.Due, nil
 }
 
 // recall finds out why templates exist that were stored, but not yet the state of

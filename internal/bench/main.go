@@ -15,8 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,15 +38,27 @@ func main() {
 	fs.StringVar(&o.proxy, "harken-proxy", "../../bin/harken-proxy", "the `file` to measure")
 	fs.Func("also", "another harken-proxy as `name=file`, measured in the same rounds; repeatable", o.addBinary)
 	fs.StringVar(&o.kafka, "kafka", "", "`host:port` of a broker for the Kafka sink; empty leaves it out")
+	fs.StringVar(&o.openapi, "openapi", defaultOpenAPI(), "`directory` of OpenAPI documents that the corpus is made of")
+	fs.Uint64Var(&o.corpus.Seed, "seed", 1, "of the corpus")
+	fs.IntVar(&o.corpus.Hosts, "hosts", 2000, "of the corpus")
+	fs.IntVar(&o.corpus.Endpoints, "endpoints", 50_000, "of the corpus")
+	fs.IntVar(&o.records, "records", 1_000_000, "of the corpus")
+	fs.StringVar(&o.control, "harken-control", "../../bin/harken-control", "the `file` whose API is read; for -only learner")
+	fs.StringVar(&o.steps, "steps", "fill,known,new,api,curve", "of -only learner: `list` of what to do; without fill, -keep names a directory that has been filled")
+	fs.StringVar(&o.profile, "profile", "", "of -only learner, write CPU profiles to this `file` with .1, .2 and so on")
+	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
+	fs.StringVar(&o.keep, "keep", "", "of -only learner: the data `directory` that is filled, and left for others; empty is a temporary one")
 	_ = fs.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	switch {
+	case *role == "learn":
+		err = runLearn(ctx, o.openapi, o.keep, o.records, o.profile)
 	case *role != "":
 		err = runRole(ctx, *role, *listen, o.h2)
-	case o.only != "" && o.only != "proxy" && o.only != "pipeline":
-		err = fmt.Errorf("-only %q: want proxy or pipeline", o.only)
+	case o.only != "" && !slices.Contains(parts, o.only):
+		err = fmt.Errorf("-only %q: want one of %s", o.only, strings.Join(parts, ", "))
 	case o.rounds < 1 || o.clients < 1:
 		err = errors.New("-rounds and -clients are at least 1")
 	default:
@@ -64,6 +78,24 @@ type options struct {
 	h2              bool
 	sizes           []int
 	also            []binary
+	openapi, keep   string
+	control         string
+	profile         string
+	steps           string
+	corpus          corpusSize
+	records         int
+	draw            draw
+}
+
+// parts are what -only names; all but corpus and learner run without it.
+var parts = []string{"proxy", "pipeline", "corpus", "learner"}
+
+// defaultOpenAPI is where the cases of others are, if HARKEN_CASES says so.
+func defaultOpenAPI() string {
+	if dir := os.Getenv("HARKEN_CASES"); dir != "" {
+		return filepath.Join(dir, "openapi")
+	}
+	return ""
 }
 
 // A binary is a harken-proxy to measure beside the one of -harken-proxy.
@@ -81,6 +113,15 @@ func (o *options) setSizes(s string) error {
 	return nil
 }
 
+func (o *options) setDraw(s string) error {
+	i := slices.Index(drawNames, s)
+	if i < 0 {
+		return fmt.Errorf("want one of %s", strings.Join(drawNames, ", "))
+	}
+	o.draw = draw(i)
+	return nil
+}
+
 func (o *options) addBinary(s string) error {
 	name, file, ok := strings.Cut(s, "=")
 	if !ok {
@@ -92,6 +133,12 @@ func (o *options) addBinary(s string) error {
 
 func runAll(ctx context.Context, o options) error {
 	printMachine(ctx, o)
+	switch o.only {
+	case "corpus":
+		return benchCorpus(ctx, o)
+	case "learner":
+		return benchLearner(ctx, o)
+	}
 	if o.only != "pipeline" {
 		if err := benchProxies(ctx, o); err != nil {
 			return err

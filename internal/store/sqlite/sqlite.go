@@ -60,7 +60,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
 	if db.w, err = sql.Open("sqlite", dsn(path, "", "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)",
-		"wal_autocheckpoint(4000)", "cache_size(-65536)")); err != nil {
+		"wal_autocheckpoint(8000)", "cache_size(-32768)")); err != nil {
 		return err
 	}
 	db.w.SetMaxOpenConns(1)
@@ -73,7 +73,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := pruneMarks(ctx, db.w); err != nil {
 		return fmt.Errorf("prune marks: %w", err)
 	}
-	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-8192)")); err != nil {
+	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-4096)")); err != nil {
 		return err
 	}
 	db.r.SetMaxOpenConns(readers)
