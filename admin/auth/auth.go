@@ -8,16 +8,26 @@ import "context"
 
 // A Store keeps everything of this package.
 type Store interface {
-	UserStore
-	KeyStore
-	SessionStore
+	PeopleStore
+	CredentialStore
 	AuditStore
 	PlanStore
 	SubscriptionStore
 	PluginStore
-	InvitationStore
+}
+
+// A PeopleStore keeps who there is, and who may do what.
+type PeopleStore interface {
+	UserStore
 	TeamStore
+	InvitationStore
 	AccountStore
+}
+
+// A CredentialStore keeps what people and programs prove who they are by.
+type CredentialStore interface {
+	KeyStore
+	SessionStore
 	RefreshStore
 	PasswordStore
 	SecretStore

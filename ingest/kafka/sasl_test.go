@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -73,9 +72,14 @@ func refused(t *testing.T, want string, cfg Config, change func(*Config)) {
 	change(&cfg)
 	var sinkLog, sourceLog logBuffer
 	cfg.Log = sinkLog.logger()
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
-	if err := newSink(t, cfg).Put(ctx, records(t, "log1", 1, 1, "a")...); err == nil {
+	put := make(chan error, 1)
+	sink := newSink(t, cfg)
+	go func() { put <- sink.Put(ctx, records(t, "log1", 1, 1, "a")...) }()
+	eventually(t, "the sink says so", func() bool { return sinkLog.String() != "" })
+	cancel()
+	if err := <-put; err == nil {
 		t.Error("Put succeeded")
 	}
 	cfg.Log = sourceLog.logger()
