@@ -7,10 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,14 +102,26 @@ func (s *sink) Scan(_ context.Context, from, to time.Time, yield func(*ingest.Re
 	return nil
 }
 
-func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*world, error) {
-	db, err := sqlite.Open(ctx, filepath.Join(dir, "harken.db"))
+// A stage is the world before the curtain rises: the file of its database, which is
+// made once, as making it takes longer than what most tests do with it.
+type stage struct {
+	db   []byte
+	recs []*ingest.Record
+	keys map[string]string
+}
+
+var theStage = sync.OnceValues(func() (*stage, error) {
+	dir, err := os.MkdirTemp("", "harken-admin-")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}, mail: &admin.Outbox{
-		Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() },
-	}}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, path := context.Background(), filepath.Join(dir, "harken.db")
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{db: db, sink: &sink{}, keys: map[string]string{"admin": "admin-key-0123456789"}}
 	if _, _, err := auth.Bootstrap(ctx, db, auth.BootstrapConfig{
 		Email: "admin@example.com", Password: password, APIKey: w.keys["admin"], Now: now,
 	}); err != nil {
@@ -118,6 +133,29 @@ func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*wor
 	if err := w.inventory(ctx); err != nil {
 		return nil, err
 	}
+	if err := db.Close(); err != nil { // which leaves no journal beside the file
+		return nil, err
+	}
+	b, err := os.ReadFile(path)
+	return &stage{db: b, recs: w.sink.recs, keys: w.keys}, err
+})
+
+func newWorld(ctx context.Context, dir string, change func(*admin.Config)) (*world, error) {
+	st, err := theStage()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "harken.db")
+	if err := os.WriteFile(path, st.db, 0o600); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{db: db, sink: &sink{recs: slices.Clone(st.recs)}, keys: maps.Clone(st.keys), mail: &admin.Outbox{
+		Dir: filepath.Join(dir, "outbox"), Now: func() time.Time { return time.Unix(now, 0).UTC() },
+	}}
 	return w, w.serve(ctx, change)
 }
 

@@ -23,6 +23,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,8 +224,11 @@ func (p *pushService) answer(status int) {
 
 func TestNotifications(t *testing.T) {
 	p := newPushService(t)
-	at := time.Unix(now, 0)
-	w := start(t, func(c *admin.Config) { c.Push, c.Now = p.pusher("127.0.0.1"), func() time.Time { return at } })
+	var at atomic.Int64 // seconds
+	at.Store(now)
+	w := start(t, func(c *admin.Config) {
+		c.Push, c.Now = p.pusher("127.0.0.1"), func() time.Time { return time.Unix(at.Load(), 0) }
+	})
 	look := w.api.Notifier()
 	want := func(status int, list ...string) {
 		t.Helper()
@@ -239,8 +243,8 @@ func TestNotifications(t *testing.T) {
 	learn := func(url, typ string) {
 		t.Helper()
 		err := w.db.Apply(t.Context(), &inventory.Update{Accounts: map[int32]*inventory.AccountUpdate{inventory.DefaultAccount: {Endpoints: []inventory.Endpoint{{
-			EndpointKey: inventory.EndpointKey{Collection: 7, Method: "GET", URL: url}, Count: 1, Discovered: at.Unix(), LastSeen: at.Unix(),
-			Params: []inventory.Param{{ParamKey: inventory.ParamKey{ResponseCode: 200, Name: "x", Type: typ}, Count: 1, FirstSeen: at.Unix(), LastSeen: at.Unix()}},
+			EndpointKey: inventory.EndpointKey{Collection: 7, Method: "GET", URL: url}, Count: 1, Discovered: at.Load(), LastSeen: at.Load(),
+			Params: []inventory.Param{{ParamKey: inventory.ParamKey{ResponseCode: 200, Name: "x", Type: typ}, Count: 1, FirstSeen: at.Load(), LastSeen: at.Load()}},
 		}}}}})
 		if err != nil {
 			t.Fatal(err)
@@ -264,7 +268,7 @@ func TestNotifications(t *testing.T) {
 	learn("/a", "EMAIL")
 	learn("/b", "CREDIT_CARD")
 	want(201) // ten minutes are not over
-	at = at.Add(10 * time.Minute)
+	at.Add(600)
 	two := `{"title":"Harken","body":"2 new sensitive parameters, such as EMAIL in GET /a"}`
 	want(201, two, two)
 
@@ -272,15 +276,15 @@ func TestNotifications(t *testing.T) {
 	if err := w.failJob(t); err != nil {
 		t.Fatal(err)
 	}
-	at = at.Add(10 * time.Minute)
+	at.Add(600)
 	want(201, `{"title":"Harken","body":"A job failed: accessTypes (job 1)"}`)
 
 	// A subscription that is gone is forgotten; one that fails is kept.
-	at = at.Add(10 * time.Minute)
+	at.Add(600)
 	learn("/c", "EMAIL")
 	three := `{"title":"Harken","body":"New sensitive parameter: EMAIL in GET /c"}`
 	want(500, three, three)
-	at = at.Add(10 * time.Minute)
+	at.Add(600)
 	learn("/d", "EMAIL")
 	four := strings.Replace(three, "/c", "/d", 1)
 	want(410, four, four)

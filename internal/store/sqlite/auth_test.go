@@ -15,16 +15,7 @@ import (
 
 func openAuth(t *testing.T) *sqlite.DB {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a b?.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	return open(t, filepath.Join(t.TempDir(), "a b?.db"))
 }
 
 func wantKind(t *testing.T, err error, want fault.Kind) {

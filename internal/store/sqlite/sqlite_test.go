@@ -16,8 +16,35 @@ import (
 	"harken/inventory"
 )
 
+// empty is the file of a store in which nothing is.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "harken-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "h.db")
+	db, err := sqlite.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 func open(tb testing.TB, path string) *sqlite.DB {
 	tb.Helper()
+	if _, err := os.Stat(path); err != nil { // a copy is made sooner than tables are
+		b, err := empty()
+		if err == nil {
+			err = os.WriteFile(path, b, 0o600)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
 	db, err := sqlite.Open(tb.Context(), path)
 	if err != nil {
 		tb.Fatal(err)
