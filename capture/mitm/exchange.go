@@ -42,7 +42,7 @@ type exchange struct {
 
 // times are durations since the exchange began; zero means not yet.
 type times struct {
-	trip, connected, wrote, first time.Duration
+	connected, wrote, first time.Duration
 }
 
 type exchangeKey struct{}
@@ -146,9 +146,6 @@ func (p *Proxy) roundTrip(req *http.Request, transport http.RoundTripper) (*http
 	if ex == nil {
 		return nil, errors.New("request without its exchange")
 	}
-	ex.mu.Lock()
-	ex.times.trip = time.Since(ex.begun)
-	ex.mu.Unlock()
 	resp, err := transport.RoundTrip(req)
 	ex.writer.endInformational()
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && transport != http.RoundTripper(p.upstream.upgrading) {
@@ -248,23 +245,25 @@ func (ex *exchange) finish(resp *http.Response, err error) {
 	ex.proxy.cfg.Recorder.Observe(rec)
 }
 
-// timings are HAR's phases. Setting up a connection counts for the request that
-// waited for it, not for those that reuse it.
+// timings are HAR's phases, which add up to the total. Setting up a connection
+// counts for the request that waited for all of it, not for those that reuse it or
+// got what was dialed for another; what the request waited before counts as blocked.
 func (ex *exchange) timings(total time.Duration) har.Timings {
 	t := har.Timings{DNS: -1, Connect: -1, SSL: -1, Send: -1, Wait: -1, Receive: -1, Blocked: -1}
 	tm := ex.times
 	if tm.connected == 0 {
 		return t
 	}
-	blocked := tm.connected - tm.trip
-	if ex.server != nil && !ex.reused {
-		t.DNS, t.Connect, t.SSL = ex.server.dns, ex.server.connect, ex.server.ssl
-		if t.SSL >= 0 { // HAR 1.2: the time of ssl is part of connect
-			t.Connect = max(t.Connect, 0) + t.SSL
+	t.Blocked = tm.connected
+	if s := ex.server; s != nil && !ex.reused {
+		if setUp := max(s.dns, 0) + max(s.connect, 0) + max(s.ssl, 0); setUp <= tm.connected {
+			t.DNS, t.Connect, t.SSL = s.dns, s.connect, s.ssl
+			if t.SSL >= 0 { // HAR 1.2: the time of ssl is part of connect
+				t.Connect = max(t.Connect, 0) + t.SSL
+			}
+			t.Blocked -= setUp
 		}
-		blocked -= max(t.DNS, 0) + max(t.Connect, 0)
 	}
-	t.Blocked = max(blocked, 0)
 	if tm.wrote == 0 || (tm.first != 0 && tm.wrote > tm.first) {
 		tm.wrote = tm.first // the response came while the request was being sent
 	}
