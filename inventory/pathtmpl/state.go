@@ -142,6 +142,7 @@ func (s *Set) readMethod(r *reader) {
 		}
 		if !m.isBlocked(template) && r.err == nil {
 			m.blocked[m.key(template)] = template
+			s.deny(template)
 			s.bytes += int64(len(template)) + staticCost
 		}
 	}
