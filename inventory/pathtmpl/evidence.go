@@ -139,7 +139,7 @@ func (s *Set) Grown() bool {
 func (s *Set) evidenceOf(t *entry) *evidence {
 	if t.ev == nil && s.bytes < s.maxBytes() {
 		n := countPlaceholders(t.url)
-		t.ev = &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
+		t.ev = &evidence{values: make([]values, n), bytes: 64 + 80*int64(n)}
 		s.bytes += t.ev.bytes
 	}
 	return t.ev

@@ -9,8 +9,8 @@ import (
 // MergeOptions say how Merge compares.
 type MergeOptions struct {
 	// Shape gives the shape of a URL of the set, and false if nothing is known of
-	// it yet. It is asked only for URLs that have at least ten look-alikes, once:
-	// call Set.Touch when a shape becomes known or changes. Nil turns off what
+	// it yet. It is asked only for URLs that differ from another in one segment,
+	// where eleven values are known, once: call Set.Touch when a shape becomes known or changes. Nil turns off what
 	// needs shapes, which is the merging of opaque segments.
 	Shape func(method, url string) (Shape, bool)
 	// Limit bounds the URLs that one pass looks at; 0 means all. Set.Pending says
@@ -80,6 +80,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 //     any side, merge to STRING when there are eleven of which one has a Shape
 //     similar to those of ten others. What templates are left so may look alike
 //     again: /users/kqj/repos/STRING and ten more make /users/STRING/repos/STRING.
+//     Two are enough at a place that is known to be a parameter: what comes before
+//     the segment is the same, and templates with STRING there, or look-alikes of
+//     any method and with anything after it, have eleven values together.
 //     Segments after skills or skill stay; so do versions, api and rest.
 //   - A template with INTEGER, FLOAT or OBJECT_ID becomes part of one with STRING
 //     there, if their shapes are similar and paths with the same English words had
@@ -93,7 +96,8 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
 // look-alikes of others, 256 templates with numbers among the paths with the same
-// words. A set of MaxBytes finds no new look-alikes.
+// words, 64 kinds of paths whose values are counted for one place, three segments
+// before it that may be values themselves. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()
@@ -151,10 +155,10 @@ func (p *pass) begin(limit int) (done int) {
 
 // drain looks at what was chosen and at all that comes of it, and reports whether
 // there was anything.
-func (p *pass) drain() (any bool) {
+func (p *pass) drain() (worked bool) {
 	x := &p.m.index
 	for len(x.pending)+len(x.ripe)+len(x.stale)+len(p.forms) > 0 {
-		any = true
+		worked = true
 		for i := 0; i < len(x.pending); i++ {
 			p.look(x.pending[i])
 		}
@@ -164,7 +168,7 @@ func (p *pass) drain() (any bool) {
 			p.settle()
 		}
 	}
-	return any
+	return worked
 }
 
 // look brings an entry into the index and makes the templates that it completes.

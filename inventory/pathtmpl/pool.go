@@ -23,7 +23,7 @@ type pool struct {
 	taken   []uint64 // hashes of values that templates have there, sorted, at most lookAlikes
 	seen    []uint64 // and those of members of buckets too
 	several []pooled // buckets with two members or more
-	above   []*pool  // of the places with one opaque literal less before them
+	above   []*pool  // of the places with STRING for one of the segments before them
 	below   []*pool  // whose above this is
 	buckets int
 	due     bool // taken grew since it was reckoned
@@ -42,7 +42,7 @@ const (
 	provenAlikes = 2
 	// maxReckoned bounds the buckets of one place whose values are united.
 	maxReckoned = 64
-	// maxAbove is how many opaque literals before a place are looked at as values.
+	// maxAbove is how many segments before a place are looked at as STRING.
 	maxAbove = 3
 	// maxChoices bounds the ways that are tried to unite them.
 	maxChoices = 500
@@ -67,20 +67,23 @@ func (s *Set) poolOf(segs []segment, pos int) *pool {
 	if pl := s.pools[key]; pl != nil {
 		return pl
 	}
-	opaque := 0
+	narrow := 0
 	for i := range pos {
-		if segs[i].free {
-			opaque++
+		if segs[i].widens() {
+			narrow++
 		}
 	}
-	if opaque > maxAbove {
-		opaque = 0
+	if narrow > maxAbove {
+		narrow = 0
 	}
-	return s.addPool(key, segs[:pos], opaque)
+	return s.addPool(key, segs[:pos], narrow)
 }
 
+// widens reports whether a template with STRING there may take the segment.
+func (seg *segment) widens() bool { return seg.free || seg.ph >= 0 && seg.ph != phString }
+
 // addPool makes the pool of what follows segs, and those above it.
-func (s *Set) addPool(key uint64, segs []segment, opaque int) *pool {
+func (s *Set) addPool(key uint64, segs []segment, narrow int) *pool {
 	if pl := s.pools[key]; pl != nil {
 		return pl
 	}
@@ -90,12 +93,11 @@ func (s *Set) addPool(key uint64, segs []segment, opaque int) *pool {
 	pl := &pool{key: key}
 	s.pools[key] = pl
 	s.bytes += poolCost
-	for i := range segs {
-		if opaque > 0 && segs[i].free {
-			seg := &segs[i]
-			seg.free = false
-			above := s.addPool(key-mix(seg.hash, i)+mix(anyHash(), i), segs, opaque-1)
-			seg.free = true
+	for i := 0; i < len(segs) && narrow > 0; i++ {
+		if seg := segs[i]; seg.widens() {
+			segs[i].free, segs[i].ph = false, phString
+			above := s.addPool(key-mix(seg.hash, i)+mix(anyHash(), i), segs, narrow-1)
+			segs[i] = seg
 			pl.above, above.below = append(pl.above, above), append(above.below, pl)
 		}
 	}
