@@ -167,9 +167,10 @@ func (pl *pool) fill() bool {
 	return pl.due
 }
 
-// place has the values of a learned template count where it has STRING, from now on.
+// place has the values of a learned template count where it has STRING, from now on,
+// or LOCALE or VERSIONED, as what they took may have been for STRING.
 func (p *pass) place(e *entry, segs []segment) {
-	if e.gone || !e.rule.learned() || !strings.Contains(e.url, String) || p.evidenceOf(e) == nil {
+	if e.gone || !e.rule.learned() || p.evidenceOf(e) == nil {
 		return
 	}
 	n := 0
@@ -177,7 +178,7 @@ func (p *pass) place(e *entry, segs []segment) {
 		if segs[i].ph < 0 {
 			continue
 		}
-		if v := &e.ev.values[n]; segs[i].ph == phString && v.pool == nil && p.bytes < p.maxBytes() {
+		if v := &e.ev.values[n]; segs[i].ph >= phVersioned && v.pool == nil && p.bytes < p.maxBytes() {
 			v.pool = p.poolOf(segs, i)
 		}
 		n++
@@ -388,7 +389,7 @@ func (s *Set) deny(template string) {
 		return
 	}
 	for i := range segs {
-		if segs[i].ph != phString {
+		if segs[i].ph < phVersioned {
 			continue
 		}
 		if s.denied == nil {
