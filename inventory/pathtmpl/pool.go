@@ -167,8 +167,7 @@ func (pl *pool) fill() bool {
 	return pl.due
 }
 
-// place has the values of a learned template count where it has STRING, from now on,
-// or LOCALE or VERSIONED, as what they took may have been for STRING.
+// place has the values of a learned template count where it has STRING, from now on.
 func (p *pass) place(e *entry, segs []segment) {
 	if e.gone || !e.rule.learned() || p.evidenceOf(e) == nil {
 		return
@@ -178,7 +177,7 @@ func (p *pass) place(e *entry, segs []segment) {
 		if segs[i].ph < 0 {
 			continue
 		}
-		if v := &e.ev.values[n]; segs[i].ph >= phVersioned && v.pool == nil && p.bytes < p.maxBytes() {
+		if v := &e.ev.values[n]; segs[i].ph == phString && v.pool == nil && p.bytes < p.maxBytes() {
 			v.pool = p.poolOf(segs, i)
 		}
 		n++
