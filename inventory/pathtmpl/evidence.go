@@ -29,6 +29,7 @@ type values struct {
 	examples []string
 	exact    []uint64 // hashes of distinct values, sorted; nil once there are more
 	sketch   []byte   // HyperLogLog registers, for more
+	pool     *pool    // of the place, where it counts; see pool.go
 }
 
 // A Placeholder is the evidence of one placeholder of a template.
@@ -138,7 +139,7 @@ func (s *Set) Grown() bool {
 func (s *Set) evidenceOf(t *entry) *evidence {
 	if t.ev == nil && s.bytes < s.maxBytes() {
 		n := countPlaceholders(t.url)
-		t.ev = &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
+		t.ev = &evidence{values: make([]values, n), bytes: 64 + 80*int64(n)}
 		s.bytes += t.ev.bytes
 	}
 	return t.ev
@@ -155,7 +156,13 @@ func (ev *evidence) addFirst(path string) {
 func (s *Set) count(m *methodSet, t *entry, v *values, index int, value string, room bool) {
 	grown := v.add(value, room, !s.opt.NoExamples)
 	t.ev.bytes += grown
-	if grown > 0 && t.group != nil && t.rule.learned() && t.group.vote(index, value) {
+	if grown == 0 || t.group == nil || !t.rule.learned() {
+		return
+	}
+	if t.group.vote(index, value) {
+		s.enqueue(m, t)
+	}
+	if v.pool != nil && !isNarrow(value) && v.pool.take(hashText(value)) {
 		s.enqueue(m, t)
 	}
 }
@@ -190,6 +197,9 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 				s.count(m, t, v, index, decode(b), room)
 			case old != nil && room:
 				ev.bytes += v.unite(&old.values[n])
+				if v.pool != nil && t.wide&(1<<index) == 0 && v.pool.takeAll(v) {
+					s.enqueue(m, t)
+				}
 			}
 			i++
 		}

@@ -3,6 +3,7 @@ package pathtmpl
 import (
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ type index struct {
 	stale    []*group
 	deferred []*group // stale ones for another pass
 	forms    []*entry // by which Merge has not widened yet; see places.go
+	ripe     []*bucket
 }
 
 // A group is looked through as a whole only when a template has come whose paths
@@ -161,7 +163,9 @@ type bucket struct {
 	names   map[string]int // of members by what stands at pos; made when they are many
 	slots   []slot         // members by shape; made when they are enough
 	locale  string         // the first one at pos
+	pool    *pool          // of its place; nil without one
 	count   int            // members that are no locales
+	best    int            // the most look-alikes among them, so far
 	pos     int16
 	made    bool // the template of this bucket is there, unless it is blocked
 	locales bool // the one with LOCALE is there, until made
@@ -177,7 +181,8 @@ type member struct {
 type slot struct {
 	shape *Shape
 	count int
-	near  []int16 // other slots with similar shapes
+	names []uint64 // hashes of what tells them apart, sorted, at most lookAlikes
+	near  []int16  // other slots with similar shapes
 }
 
 const (
@@ -190,7 +195,7 @@ const (
 	// maxMembers bounds the URLs that a bucket remembers.
 	maxMembers = 100_000
 	// bucketCost and memberCost estimate memory, with the map around it.
-	bucketCost = 160
+	bucketCost = 180
 	memberCost = 24
 )
 
@@ -248,6 +253,8 @@ func (b *bucket) nameOf(e *entry) string {
 	return strings.ToLower(seg)
 }
 
+func (b *bucket) hash(i int) uint64 { return hashText(decode(b.nameOf(b.members[i].e))) }
+
 // put adds a member and reports whether there was none of that name.
 func (b *bucket) put(e *entry, name string, locale bool) (i int, added bool) {
 	if i = b.find(name); i >= 0 {
@@ -275,15 +282,19 @@ func (b *bucket) put(e *entry, name string, locale bool) (i int, added bool) {
 }
 
 // file puts a member into the slot of its shape, out of the one it was in, and
-// reports whether some shape now has enough look-alikes.
-func (b *bucket) file(i int, sh *Shape) bool {
+// gives the slot; -1 for none.
+func (b *bucket) file(i int, sh *Shape) int {
 	mem := &b.members[i]
 	if mem.slot > 0 {
-		b.slots[mem.slot-1].count--
+		old := &b.slots[mem.slot-1]
+		old.count--
+		if at, ok := slices.BinarySearch(old.names, b.hash(i)); ok {
+			old.names = slices.Delete(old.names, at, at+1)
+		}
 		mem.slot = 0
 	}
 	if sh == nil || mem.locale {
-		return false
+		return -1
 	}
 	at := -1
 	for j := range b.slots {
@@ -294,7 +305,7 @@ func (b *bucket) file(i int, sh *Shape) bool {
 	}
 	if at < 0 {
 		if len(b.slots) >= maxSlots {
-			return false
+			return -1
 		}
 		at = len(b.slots)
 		n := slot{shape: sh}
@@ -307,13 +318,9 @@ func (b *bucket) file(i int, sh *Shape) bool {
 		b.slots = append(b.slots, n)
 	}
 	b.slots[at].count++
+	vote(&b.slots[at].names, b.hash(i))
 	mem.slot = int16(at + 1)
-	for _, j := range b.slots[at].near {
-		if b.total(int(j)) >= lookAlikes {
-			return true
-		}
-	}
-	return b.total(at) >= lookAlikes
+	return at
 }
 
 // total is how many members are similar to those of slot i, themselves included.

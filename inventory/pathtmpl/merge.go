@@ -9,8 +9,8 @@ import (
 // MergeOptions say how Merge compares.
 type MergeOptions struct {
 	// Shape gives the shape of a URL of the set, and false if nothing is known of
-	// it yet. It is asked only for URLs that have at least ten look-alikes, once:
-	// call Set.Touch when a shape becomes known or changes. Nil turns off what
+	// it yet. It is asked only for URLs that differ from another in one segment,
+	// where eleven values are known, once: call Set.Touch when a shape becomes known or changes. Nil turns off what
 	// needs shapes, which is the merging of opaque segments.
 	Shape func(method, url string) (Shape, bool)
 	// Limit bounds the URLs that one pass looks at; 0 means all. Set.Pending says
@@ -80,6 +80,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 //     any side, merge to STRING when there are eleven of which one has a Shape
 //     similar to those of ten others. What templates are left so may look alike
 //     again: /users/kqj/repos/STRING and ten more make /users/STRING/repos/STRING.
+//     Two are enough at a place that is known to be a parameter: what comes before
+//     the segment is the same, and templates with STRING there, or look-alikes of
+//     any method and with anything after it, have eleven values together.
 //     Segments after skills or skill stay; so do versions, api and rest.
 //   - A template with INTEGER, FLOAT or OBJECT_ID becomes part of one with STRING
 //     there, if their shapes are similar and paths with the same English words had
@@ -93,16 +96,32 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
 // look-alikes of others, 256 templates with numbers among the paths with the same
-// words. A set of MaxBytes finds no new look-alikes.
+// words, 64 kinds of paths whose values are counted for one place, three segments
+// before it that may be values themselves. Where locales stand among the values of
+// a place that has eleven only with them, and other parameters before it, the order
+// may decide whether it is known. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()
 	}
 	var out []Absorption
 	limit := cmp.Or(max(opt.Limit, 0), s.waiting)
+	passes := make([]*pass, 0, len(s.methods))
 	for method, m := range s.methods {
-		p := pass{Set: s, opt: opt, method: method, m: m}
-		limit -= p.run(limit)
+		p := &pass{Set: s, opt: opt, method: method, m: m}
+		limit -= p.begin(limit)
+		passes = append(passes, p)
+	}
+	// What one method shows of a place may complete templates of another.
+	for again := true; again; {
+		again = false
+		for _, p := range passes {
+			again = p.drain() || again
+		}
+	}
+	for _, p := range passes {
+		m := &p.m.index
+		m.pending = append(m.pending, p.later...)
 		out = append(out, p.report()...)
 	}
 	slices.SortFunc(out, func(a, b Absorption) int {
@@ -122,28 +141,36 @@ type pass struct {
 	fresh    map[*entry]struct{} // templates that this pass made
 	forms    []*entry            // by which templates may widen
 	moves    []move
+	later    []*entry // beyond the limit
 }
 
-// run looks at pending entries, at most limit of those that were there before,
-// and at all that comes of them.
-func (p *pass) run(limit int) (done int) {
+// begin chooses of the pending entries at most limit, and gives their number.
+func (p *pass) begin(limit int) (done int) {
 	x := &p.m.index
 	x.stale, x.deferred = append(x.stale, x.deferred...), nil
 	p.forms, x.forms = x.forms, nil
 	done = min(limit, len(x.pending))
-	later := x.pending[done:]
+	p.later = slices.Clone(x.pending[done:])
 	x.pending = x.pending[:done:done]
-	for len(x.pending)+len(x.stale)+len(p.forms) > 0 {
+	return done
+}
+
+// drain looks at what was chosen and at all that comes of it, and reports whether
+// there was anything.
+func (p *pass) drain() (worked bool) {
+	x := &p.m.index
+	for len(x.pending)+len(x.ripe)+len(x.stale)+len(p.forms) > 0 {
+		worked = true
 		for i := 0; i < len(x.pending); i++ {
 			p.look(x.pending[i])
 		}
 		x.pending = nil
-		p.settle()
+		p.pick()
+		if len(x.pending) == 0 { // what is new is looked at before it takes others
+			p.settle()
+		}
 	}
-	if len(later) > 0 {
-		x.pending = slices.Clone(later)
-	}
-	return done
+	return worked
 }
 
 // look brings an entry into the index and makes the templates that it completes.
@@ -162,6 +189,7 @@ func (p *pass) look(e *entry) {
 	}
 	if e.template {
 		p.absorb(e, segs, all)
+		p.place(e, segs)
 	} else if e.form != "" {
 		p.join(e, segs, all, -1)
 	}
@@ -272,13 +300,18 @@ func (p *pass) join(e *entry, segs []segment, all uint64, pos int) {
 		}
 		b = &bucket{next: x.buckets[key], pos: int16(pos)} //nolint:gosec // at most maxSegments
 		b.members = []member{{e: e, locale: locale}}
+		x.buckets[key] = b
+		p.bytes += bucketCost
+		if pos >= 0 {
+			b.pool = p.poolOf(segs, pos)
+			b.pool.buckets++
+		}
 		if locale {
 			b.locale = name
 		} else {
 			b.count = 1
+			p.see(b, name)
 		}
-		x.buckets[key] = b
-		p.bytes += bucketCost
 		return
 	}
 	if b.made {
@@ -289,6 +322,9 @@ func (p *pass) join(e *entry, segs []segment, all uint64, pos int) {
 	i, added := b.put(e, name, locale)
 	if added {
 		p.bytes += memberCost
+		if !locale {
+			p.see(b, name)
+		}
 	}
 	switch {
 	case !locale:
@@ -308,22 +344,6 @@ func (p *pass) join(e *entry, segs []segment, all uint64, pos int) {
 		// Another spelling of the same URL: its template is made with the others.
 		b.members = append(b.members, member{e: e, locale: true})
 	}
-}
-
-// enough files the member i by its shape, and all members when there are enough
-// of them for the first time.
-func (p *pass) enough(b *bucket, i int) bool {
-	if p.opt.Shape == nil || b.count < lookAlikes {
-		return false
-	}
-	if b.slots == nil {
-		found := false
-		for j := range b.members {
-			found = b.file(j, p.shape(b.members[j].e)) || found
-		}
-		return found
-	}
-	return b.file(i, p.shape(b.members[i].e))
 }
 
 // shape asks for the shape of an entry; nil if it is not known.
@@ -347,6 +367,9 @@ func (p *pass) shape(e *entry) *Shape {
 func (p *pass) complete(b *bucket) {
 	b.made = true
 	if p.each(b, false) {
+		if b.pool != nil {
+			p.prove(b.pool)
+		}
 		p.bytes -= int64(len(b.members)-1) * memberCost
 		b.members = slices.Clone(b.members[:1])
 	}

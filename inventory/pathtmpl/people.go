@@ -107,6 +107,7 @@ func (s *Set) Block(method, template string) {
 	}
 	template = strings.Clone(template)
 	m.blocked[m.key(template)] = template
+	s.deny(template)
 	s.bytes += int64(len(template)) + staticCost
 	if e := m.templates[m.key(template)]; e != nil {
 		s.take(m, e)
@@ -123,6 +124,12 @@ func (s *Set) Unblock(method, template string) bool {
 	}
 	delete(m.blocked, m.key(template))
 	s.bytes -= int64(len(template)) + staticCost
+	s.denied = nil
+	for _, all := range s.methods {
+		for _, other := range all.blocked {
+			s.deny(other)
+		}
+	}
 	// What the block kept apart is looked at again. People do this seldom.
 	segments := strings.Count(template, "/")
 	for _, all := range [...]map[string]*entry{m.statics, m.templates} {

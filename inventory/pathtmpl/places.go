@@ -210,6 +210,7 @@ func (p *pass) widen(t, f *entry) {
 		return
 	}
 	t.wide |= wide
+	p.sample(t)
 	p.m.index.stalen(t.group)
 }
 

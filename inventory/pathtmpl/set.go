@@ -20,6 +20,8 @@ type Set struct {
 	bytes   int64
 	seed    maphash.Seed // of the hashes in the methods' indexes
 	shapes  shapes
+	pools   map[uint64]*pool
+	denied  map[uint64]bool // pools of templates that a person split, by key
 	ghosts  int
 	waiting int // entries that Merge has not seen
 	grown   bool

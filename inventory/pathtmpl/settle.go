@@ -166,6 +166,7 @@ func (p *pass) unindex(e *entry, segs []segment, all uint64) {
 			continue
 		}
 		p.bytes -= bucketCost
+		p.leave(b)
 		if first := x.buckets[key]; first == b {
 			if b.next == nil {
 				delete(x.buckets, key)

@@ -142,6 +142,7 @@ func (s *Set) readMethod(r *reader) {
 		}
 		if !m.isBlocked(template) && r.err == nil {
 			m.blocked[m.key(template)] = template
+			s.deny(template)
 			s.bytes += int64(len(template)) + staticCost
 		}
 	}
@@ -237,7 +238,7 @@ func (r *reader) evidence(n int) *evidence {
 		r.fail("wrong number of placeholders")
 		return nil
 	}
-	ev := &evidence{values: make([]values, n), bytes: 64 + 72*int64(n)}
+	ev := &evidence{values: make([]values, n), bytes: 64 + 80*int64(n)}
 	var grown int64
 	ev.first, grown = r.texts(maxFirst, maxFirstPath)
 	ev.bytes += grown
