@@ -27,7 +27,7 @@ var _ inventory.Stores = (*DB)(nil)
 const applicationID = 0x4861726b
 
 // readers is the number of connections for reading.
-const readers = 8
+const readers = 6
 
 // A DB is an open database: one writer connection and several readers, so that
 // reading never waits for learning. It is safe for concurrent use.
@@ -78,7 +78,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := pruneMarks(ctx, db.w); err != nil {
 		return fmt.Errorf("prune marks: %w", err)
 	}
-	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-4096)")); err != nil {
+	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-6144)")); err != nil {
 		return err
 	}
 	db.r.SetMaxOpenConns(readers)
