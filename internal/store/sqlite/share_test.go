@@ -14,7 +14,7 @@ import (
 	"harken/inventory/fault"
 )
 
-func openHere(t testing.TB) *DB {
+func openHere(t *testing.T) *DB {
 	t.Helper()
 	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "h.db"))
 	if err != nil {
