@@ -77,7 +77,7 @@ func benchEndpoint(b *testing.B, name, more string) {
 	data := []byte(`{"startedDateTime":"2026-01-02T03:04:05Z","time":5,"request":{"method":"GET","url":"https://example.com/things","httpVersion":"HTTP/1.1",` +
 		`"cookies":[],"headers":[{"name":"Accept","value":"*/*"}],"queryString":[],"headersSize":-1,"bodySize":0},"response":{"status":200,` +
 		`"statusText":"OK","httpVersion":"HTTP/1.1","cookies":[],"headers":[{"name":"Content-Type","value":"application/json"}],` +
-		`"content":{"size":13,"mimeType":"application/json","text":"{\\"a\\":\\"b c d\\"}"},"redirectURL":"","headersSize":-1,"bodySize":13},"cache":{},` +
+		`"content":{"size":13,"mimeType":"application/json","text":"{\"a\":\"b c d\"}"},"redirectURL":"","headersSize":-1,"bodySize":13},"cache":{},` +
 		`"timings":{"send":1,"wait":3,"receive":1}}`)
 	for i := range inventory.MaxSamples {
 		u.Samples = append(u.Samples, inventory.Sample{Endpoint: k, Account: inventory.DefaultAccount, Time: now + int64(i), Source: "MIRRORING", Data: data})
