@@ -21,11 +21,39 @@ const (
 // visible returns the collections that ids name and the caller sees. Unknown ones
 // are skipped; a list that names none is fault.NotFound.
 func visible(ctx context.Context, c *auth.Caller, field string, ids []int64) ([]inventory.Collection, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if len(ids) <= fewIDs {
+		return visibleOf(ctx, c, field, ids)
+	}
 	all, err := c.Store.Collections(ctx)
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(col inventory.Collection) bool { return !slices.Contains(ids, int64(col.ID)) })
+	if len(all) == 0 {
+		return nil, fault.New(fault.NotFound, "%s: none of the %d ids names a collection", field, len(ids))
+	}
+	return all, nil
+}
+
+// fewIDs is up to how many collections are read one by one rather than with all others.
+const fewIDs = 16
+
+// visibleOf is visible for few ids.
+func visibleOf(ctx context.Context, c *auth.Caller, field string, ids []int64) ([]inventory.Collection, error) {
+	var all []inventory.Collection
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		col, err := findCollection(ctx, c, field, id)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, col)
+	}
 	if len(all) == 0 {
 		return nil, fault.New(fault.NotFound, "%s: none of the %d ids names a collection", field, len(ids))
 	}

@@ -175,7 +175,9 @@ func (a *API) write(ctx context.Context, c *call, status int, body any) {
 		a.log.ErrorContext(ctx, "reply not encoded", "path", c.route.url(), "err", err)
 		status, b = http.StatusInternalServerError, []byte(`{"actionErrors":["internal error"]}`)
 	}
-	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	h := c.w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(b))) // else what is longer than a buffer goes in chunks
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(b) // the client is gone
 }

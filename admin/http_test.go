@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,41 +161,52 @@ func TestBodyCaps(t *testing.T) {
 	post(400, "admin", "me", strings.NewReader(`{"a":`+deep+`}`))
 }
 
+// An endless body gives n bytes, then says so and waits until it is let go.
+type endless struct {
+	n       int
+	reached chan struct{}
+	ended   <-chan struct{}
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n == 0 {
+		close(e.reached)
+		<-e.ended
+		return 0, io.ErrUnexpectedEOF
+	}
+	k := copy(p[:min(len(p), e.n)], blanks)
+	e.n -= k
+	return k, nil
+}
+
 func TestTooManyUploads(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.MaxUpload = 64 << 20 })
-	// Two bodies that never end hold the memory; a third is told to come back.
-	hold := func(n int64) (stop func()) {
-		pr, pw := io.Pipe()
-		ctx, cancel := context.WithCancel(t.Context())
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.srv.URL+"/api/ingestData", pr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("X-API-KEY", w.keys["admin"])
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				_ = res.Body.Close()
-			}
-		}()
-		if _, err := io.CopyN(pw, spaces{}, n); err != nil {
-			t.Fatal(err)
-		}
-		return func() { cancel(); _ = pw.CloseWithError(io.ErrUnexpectedEOF); <-done }
-	}
-	var stops []func()
+	// Bodies that never end hold the memory once the server has read them, which they
+	// themselves tell: what a client has written may still be on its way.
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
 	for range 3 {
-		stops = append(stops, hold(60<<20))
+		body := &endless{60 << 20, make(chan struct{}), ended}
+		r := httptest.NewRequest(http.MethodPost, "/api/ingestData", body)
+		r.Header.Set("X-API-KEY", w.keys["admin"])
+		answered := make(chan struct{})
+		wg.Go(func() {
+			defer close(answered)
+			w.srv.Config.Handler.ServeHTTP(httptest.NewRecorder(), r)
+		})
+		select {
+		case <-body.reached:
+		case <-answered:
+			t.Error("an upload was refused")
+		}
 	}
 	res, body := w.do(t, "admin", http.MethodPost, "/api/ingestData", io.LimitReader(spaces{}, 60<<20))
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" || !isErrorBody(body) {
 		t.Errorf("a fourth upload = %d %s", res.StatusCode, body)
 	}
 	w.want(t, 200, "admin", http.MethodPost, "/api/me", strings.NewReader("{}"))
-	for _, stop := range stops {
-		stop()
-	}
+	close(ended)
+	wg.Wait()
 }
 
 func TestPathsAndVerbs(t *testing.T) {

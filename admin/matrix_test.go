@@ -121,8 +121,8 @@ func (m *matrix) rows(t *testing.T) map[string]string {
 	out := map[string]string{}
 	m.seen, m.last = version, out
 	for _, table := range m.strings(t, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`) {
-		if strings.Contains(table, "session") || strings.Contains(table, "audit") {
-			continue
+		if strings.Contains(table, "session") || strings.Contains(table, "audit") || table == "auth_version" {
+			continue // the last counts what any account changes
 		}
 		cols := m.strings(t, `SELECT name FROM pragma_table_info('`+table+`')`)
 		where := ""

@@ -75,9 +75,7 @@ func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointReque
 
 // add appends the traffic and the samples of one endpoint.
 func (r *fetchSamplesResponse) add(ctx context.Context, c *auth.Caller, e *inventory.Endpoint) error {
-	if err := r.addTraffic(ctx, c, e.EndpointKey); err != nil {
-		return err
-	}
+	r.addTraffic(e.Traffic)
 	samples, err := c.Store.Samples(ctx, e.EndpointKey)
 	if err != nil || len(samples) == 0 {
 		return err
@@ -94,9 +92,8 @@ func (r *fetchSamplesResponse) add(ctx context.Context, c *auth.Caller, e *inven
 	return nil
 }
 
-func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k inventory.EndpointKey) error {
+func (r *fetchSamplesResponse) addTraffic(counts []inventory.TrafficCount) {
 	const hour = 3600
-	counts, err := c.Store.Traffic(ctx, k)
 	for _, t := range counts {
 		s := statusCount{Start: t.Start, Length: hour, Status: t.Status, Count: t.Count}
 		if t.Day {
@@ -105,7 +102,6 @@ func (r *fetchSamplesResponse) addTraffic(ctx context.Context, c *auth.Caller, k
 		r.Traffic[strconv.FormatInt(t.Start/hour, 10)] += t.Count
 		r.TrafficByStatus = append(r.TrafficByStatus, s)
 	}
-	return err
 }
 
 // fetchSensitiveSamples gives the samples of an endpoint that have sensitive values,

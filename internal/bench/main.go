@@ -3,7 +3,7 @@
 // so that their ratios mean something on a busy machine; absolute numbers do not
 // travel. docs/benchmarks.md says what the peers are and how to read the table.
 //
-// Usage: go run . [-only proxy|pipeline] [-rounds N] [-time D] [-clients N]
+// Usage: go run . [-only proxy|pipeline|corpus|learner|api] [-rounds N] [-time D] [-clients N]
 // [-sizes BYTES,...] [-h2] [-harken-proxy FILE] [-also NAME=FILE]... [-kafka HOST:PORT]
 package main
 
@@ -29,7 +29,7 @@ func main() {
 	fs := flag.NewFlagSet("bench", flag.ExitOnError)
 	role := fs.String("role", "", "internal: what this process is")
 	listen := fs.String("listen", "127.0.0.1:0", "internal: where the role listens")
-	fs.StringVar(&o.only, "only", "", "`part` to run: proxy or pipeline; empty runs both")
+	fs.StringVar(&o.only, "only", "", "`part` to run: proxy, pipeline, corpus, learner or api; empty runs the first two")
 	fs.IntVar(&o.rounds, "rounds", 5, "interleaved rounds; medians are shown")
 	fs.DurationVar(&o.time, "time", 2*time.Second, "how long one peer and size is measured in a round")
 	fs.IntVar(&o.clients, "clients", 32, "clients with a keep-alive connection each; 4 for bodies of 8 MB")
@@ -45,7 +45,8 @@ func main() {
 	fs.IntVar(&o.records, "records", 1_000_000, "of the corpus")
 	fs.StringVar(&o.control, "harken-control", "../../bin/harken-control", "the `file` whose API is read; for -only learner")
 	fs.StringVar(&o.steps, "steps", "fill,known,new,api,curve", "of -only learner: `list` of what to do; without fill, -keep names a directory that has been filled")
-	fs.StringVar(&o.profile, "profile", "", "of -only learner, write CPU profiles to this `file` with .1, .2 and so on")
+	fs.StringVar(&o.calling, "calls", "", "of -only api: `list` of endpoints to call; empty is all")
+	fs.StringVar(&o.profile, "profile", "", "of -only learner and api, write CPU profiles to this `file` with .1, .2 and so on, or the name of the call")
 	fs.Func("draw", "how often endpoints are called in the corpus: `mixed`, zipf or uniform", o.setDraw)
 	fs.StringVar(&o.keep, "keep", "", "of -only learner: the data `directory` that is filled, and left for others; empty is a temporary one")
 	_ = fs.Parse(os.Args[1:])
@@ -82,13 +83,14 @@ type options struct {
 	control         string
 	profile         string
 	steps           string
+	calling         string
 	corpus          corpusSize
 	records         int
 	draw            draw
 }
 
-// parts are what -only names; all but corpus and learner run without it.
-var parts = []string{"proxy", "pipeline", "corpus", "learner"}
+// parts are what -only names; all but corpus, learner and api run without it.
+var parts = []string{"proxy", "pipeline", "corpus", "learner", "api"}
 
 // defaultOpenAPI is where the cases of others are, if HARKEN_CASES says so.
 func defaultOpenAPI() string {
@@ -138,6 +140,8 @@ func runAll(ctx context.Context, o options) error {
 		return benchCorpus(ctx, o)
 	case "learner":
 		return benchLearner(ctx, o)
+	case "api":
+		return benchAPI(ctx, o)
 	}
 	if o.only != "pipeline" {
 		if err := benchProxies(ctx, o); err != nil {

@@ -16,8 +16,8 @@ func (db *DB) AddAudit(ctx context.Context, row auth.AuditRow) error {
 	if err != nil {
 		return fmt.Errorf("audit row: %w", err)
 	}
-	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO audit (account, time, row) VALUES (?, ?, ?)`, row.Account, row.Time, string(doc))
+	return db.share(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.StmtContext(ctx, db.points.addAudit).ExecContext(ctx, row.Account, row.Time, string(doc))
 		return err
 	})
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"harken/admin/auth"
@@ -11,18 +10,6 @@ import (
 )
 
 const selectKeys = "SELECT id, hash, prefix, name, account, owner, utility, created, sealed FROM auth_keys WHERE "
-
-// Key returns the API key whose token has a hash.
-func (db *DB) Key(ctx context.Context, hash auth.Hash) (auth.APIKey, error) {
-	k, err := scanKey(db.r.QueryRowContext(ctx, selectKeys+"hash = ?", hash[:]))
-	if errors.Is(err, sql.ErrNoRows) {
-		return k, fault.New(fault.NotFound, "no such API key")
-	}
-	if err != nil {
-		return k, fmt.Errorf("read API key: %w", err)
-	}
-	return k, nil
-}
 
 func scanKey(row scanner) (auth.APIKey, error) {
 	var k auth.APIKey

@@ -24,20 +24,6 @@ func scanRole(row scanner) (auth.CustomRole, error) {
 	return r, errors.Join(readList(collections, &r.Collections), readList(features, &r.Features))
 }
 
-// Standing returns who a user is and what they may do in an account.
-func (db *DB) Standing(ctx context.Context, user, account int32) (auth.Standing, error) {
-	var s auth.Standing
-	err := db.snapshot(ctx, "read user", func(tx *sql.Tx) error {
-		var err error
-		if s.User, err = readUser(ctx, tx, "u.id = ?", user); err != nil {
-			return err
-		}
-		s.Grant, s.Roles, err = readStanding(ctx, tx, user, account)
-		return err
-	})
-	return s, err
-}
-
 // readStanding returns a grant and the custom roles that it names.
 func readStanding(ctx context.Context, q querier, user, account int32) (auth.Grant, []auth.CustomRole, error) {
 	g, err := readGrant(ctx, q, user, account)

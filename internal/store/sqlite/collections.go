@@ -79,7 +79,7 @@ func (s *store) Collections(ctx context.Context) ([]inventory.Collection, error)
 	if err := s.seed(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.db.r.QueryContext(ctx, selectCollections+` ORDER BY id`, s.account)
+	rows, err := s.db.points.allCollections.QueryContext(ctx, s.account)
 	if err != nil {
 		return nil, fmt.Errorf("list collections: %w", err)
 	}
@@ -100,7 +100,7 @@ func (s *store) Collection(ctx context.Context, id int32) (inventory.Collection,
 	if err := s.seed(ctx); err != nil {
 		return inventory.Collection{}, err
 	}
-	c, err := scanCollection(s.db.stmts.collection.QueryRowContext(ctx, s.account, id))
+	c, err := scanCollection(s.db.stmts.collection.QueryRowContext(context.WithoutCancel(ctx), s.account, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, fault.New(fault.NotFound, "collection %d does not exist", id)
 	}

@@ -65,7 +65,7 @@ func (s *store) PutSettings(ctx context.Context, in inventory.Settings) (invento
 // ConfigVersion returns the number of changes.
 func (s *store) ConfigVersion(ctx context.Context) (int64, error) {
 	var version int64
-	err := s.db.stmts.config.QueryRowContext(ctx, s.account).Scan(&version)
+	err := s.db.stmts.config.QueryRowContext(context.WithoutCancel(ctx), s.account).Scan(&version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -74,8 +74,7 @@ func (s *store) ConfigVersion(ctx context.Context) (int64, error) {
 
 // changed counts one change of what ConfigVersion covers.
 func (s *store) changed(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO config (account, version, settings_version, settings) VALUES (?, 1, 0, '')
-		ON CONFLICT DO UPDATE SET version = version + 1`, s.account)
+	_, err := tx.StmtContext(ctx, s.db.points.changed).ExecContext(ctx, s.account)
 	return err
 }
 
@@ -158,16 +157,16 @@ func (s *store) DeleteDefinition(ctx context.Context, kind, id string) error {
 
 // SensitiveOverrides returns the words of people on single parameters.
 func (s *store) SensitiveOverrides(ctx context.Context, collections []int32) ([]inventory.SensitiveOverride, error) {
-	query := `SELECT p.collection, p.url, p.method, p.code, p.header, p.param, p.sensitive, i.params, ` + groupsOf + ` FROM sensitive_params p
-		LEFT JOIN endpoints e ON e.account = p.account AND e.collection = p.collection AND e.url = p.url AND e.method = p.method
-		LEFT JOIN sensitive_index i ON i.endpoint = e.id WHERE p.account = ?`
-	among, args, err := s.among(ctx, collections, []any{s.account})
+	// Most accounts have none, and every list of parameters asks.
+	var some bool
+	err := s.db.points.hasMarks.QueryRowContext(context.WithoutCancel(ctx), s.account).Scan(&some)
 	if err != nil {
 		return nil, fmt.Errorf("list overrides: %w", err)
 	}
-	// A mark may outlive its endpoint, and then has its own collection alone.
-	query += strings.ReplaceAll(among, "e.collection", "p.collection")
-	rows, err := s.db.r.QueryContext(ctx, query+` ORDER BY p.collection, p.url, p.method, p.code, p.header, p.param`, args...)
+	if !some {
+		return nil, nil
+	}
+	rows, err := s.marks(ctx, collections)
 	if err != nil {
 		return nil, fmt.Errorf("list overrides: %w", err)
 	}
@@ -190,6 +189,25 @@ func (s *store) SensitiveOverrides(ctx context.Context, collections []int32) ([]
 		all = append(all, o)
 	}
 	return all, rows.Err()
+}
+
+// marks queries the overrides of collections.
+func (s *store) marks(ctx context.Context, collections []int32) (*sql.Rows, error) {
+	if len(collections) == 1 {
+		group, err := s.isGroup(ctx, collections[0])
+		if err != nil {
+			return nil, err
+		}
+		if !group {
+			return s.db.points.marksOf.QueryContext(context.WithoutCancel(ctx), s.account, collections[0])
+		}
+	}
+	among, args, err := s.among(ctx, collections, []any{s.account})
+	if err != nil {
+		return nil, err
+	}
+	// A mark may outlive its endpoint, and then has its own collection alone.
+	return s.db.r.QueryContext(ctx, selectMarks+strings.ReplaceAll(among, "e.collection", "p.collection")+orderMarks, args...)
 }
 
 // PutSensitiveOverride stores one.

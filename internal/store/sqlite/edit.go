@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inv
 		return nil, err
 	}
 	var done []inventory.Collection
-	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.db.share(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		done = nil
 		all, err := s.pick(ctx, tx, ids)
 		if err != nil {
@@ -52,6 +53,13 @@ func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inv
 
 // pick reads the collections of ids that exist, nil being all.
 func (s *store) pick(ctx context.Context, tx *sql.Tx, ids []int32) ([]inventory.Collection, error) {
+	if len(ids) == 1 {
+		c, err := scanCollection(tx.StmtContext(ctx, s.db.points.oneCollection).QueryRowContext(ctx, s.account, ids[0]))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		return []inventory.Collection{c}, err
+	}
 	query, args := selectCollections, []any{s.account}
 	if ids != nil {
 		query += ` AND id IN (SELECT value FROM json_each(?))`
@@ -77,16 +85,14 @@ func (s *store) update(ctx context.Context, tx *sql.Tx, c, was *inventory.Collec
 	display := strings.ToLower(c.DisplayName())
 	if display != strings.ToLower(was.DisplayName()) && display != "" {
 		var n int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM collections WHERE account = ? AND display = ? AND id <> ?`,
-			s.account, display, c.ID).Scan(&n); err != nil {
+		if err := tx.StmtContext(ctx, s.db.points.countDisplay).QueryRowContext(ctx, s.account, display, c.ID).Scan(&n); err != nil {
 			return err
 		}
 		if n > 0 {
 			return fault.New(fault.Conflict, "the collection name must be unique: there is a collection %q", c.DisplayName())
 		}
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE collections SET name = ?, display = ?, description = ?, start_ts = ?, redact = ?, samples_dropped = ?,
-		deactivated = ?, out_of_scope = ?, automated = ?, type = ?, tags = ?, access_type = ?, conditions = ? WHERE account = ? AND id = ?`,
+	_, err := tx.StmtContext(ctx, s.db.points.setCollection).ExecContext(ctx,
 		c.Name, display, c.Description, c.StartTS, c.Redact, c.SampleCollectionsDropped,
 		c.Deactivated, c.OutOfTestingScope, c.Automated, c.Type, tagsText(c), c.AccessType, conditionsText(c), s.account, c.ID)
 	if err != nil {
@@ -265,7 +271,7 @@ func dropSamplesOf(ctx context.Context, tx *sql.Tx, e *storedEndpoint) error {
 // EditEndpoints changes facts of endpoints in one transaction.
 func (s *store) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey, edit func(*inventory.Endpoint) (bool, error)) (int, error) {
 	n := 0
-	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.db.share(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n = 0
 		a := applier{statements: s.db.stmts.within(ctx, tx), account: s.account}
 		var err error
@@ -288,7 +294,7 @@ func (s *store) EditEndpoints(ctx context.Context, keys []inventory.EndpointKey,
 				if !changed {
 					continue
 				}
-				if _, err := tx.ExecContext(ctx, `UPDATE endpoints SET facts = ? WHERE id = ?`, inventory.AppendFacts(nil, &e.Endpoint), e.id); err != nil {
+				if _, err := tx.StmtContext(ctx, s.db.points.setFacts).ExecContext(ctx, inventory.AppendFacts(nil, &e.Endpoint), e.id); err != nil {
 					return err
 				}
 				if err := a.groups.settle(ctx, e.id, &e.Endpoint, false); err != nil {

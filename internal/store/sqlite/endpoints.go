@@ -17,7 +17,7 @@ func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventor
 	e := inventory.Endpoint{EndpointKey: k}
 	var facts, params, traffic []byte
 	var groups sql.NullString
-	err := s.db.stmts.endpoint.QueryRowContext(ctx, s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic, &groups)
+	err := s.db.stmts.endpoint.QueryRowContext(context.WithoutCancel(ctx), s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
 	}
@@ -154,10 +154,7 @@ func jsonList[T any](list []T) string {
 
 // Samples returns the newest samples of an endpoint, oldest first.
 func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
-	rows, err := s.db.r.QueryContext(ctx, `SELECT s.time, s.record, s.source, s.data FROM endpoints e
-		JOIN samples s ON s.id BETWEEN e.id << 4 AND e.id << 4 | 15
-		WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ? ORDER BY s.seq`,
-		s.account, k.Collection, k.URL, k.Method)
+	rows, err := s.db.points.samples.QueryContext(context.WithoutCancel(ctx), s.account, k.Collection, k.URL, k.Method)
 	if err != nil {
 		return nil, fmt.Errorf("list samples: %w", err)
 	}
@@ -165,7 +162,7 @@ func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]invento
 	var all []inventory.Sample
 	for rows.Next() {
 		one := inventory.Sample{Endpoint: k, Account: s.account}
-		var id []byte
+		var id sql.RawBytes
 		if err := rows.Scan(&one.Time, &id, &one.Source, &one.Data); err != nil {
 			return nil, fmt.Errorf("list samples: %w", err)
 		}

@@ -63,7 +63,7 @@ func parseConditions(text string, c *inventory.Collection) error {
 
 func (s *store) isGroup(ctx context.Context, id int32) (bool, error) {
 	n := 0
-	err := s.db.stmts.isGroup.QueryRowContext(ctx, s.account, id).Scan(&n)
+	err := s.db.stmts.isGroup.QueryRowContext(context.WithoutCancel(ctx), s.account, id).Scan(&n)
 	return n > 0, err
 }
 
@@ -169,7 +169,7 @@ func (s *store) knownGrouper(ctx context.Context, tx *sql.Tx, stmts *statements)
 }
 
 func (s *store) readGroups(ctx context.Context, tx *sql.Tx) ([]group, error) {
-	rows, err := tx.QueryContext(ctx, selectCollections+` AND type = 'API_GROUP' ORDER BY id`, s.account)
+	rows, err := tx.StmtContext(ctx, s.db.points.groups).QueryContext(ctx, s.account)
 	if err != nil {
 		return nil, fmt.Errorf("read groups: %w", err)
 	}

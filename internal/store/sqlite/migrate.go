@@ -20,6 +20,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createTeam,
 		createGroups,
 		createFiles,
+		createVersions,
 	}
 }
 

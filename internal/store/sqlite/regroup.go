@@ -42,9 +42,7 @@ func (s *store) noteEdit(ctx context.Context, tx *sql.Tx, c, was *inventory.Coll
 	if c.Deactivated == was.Deactivated && slices.Equal(c.AllTags(), was.AllTags()) {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO regroup (account, id, next)
-		SELECT ?1, ?2, 0 WHERE EXISTS (SELECT 1 FROM collections WHERE account = ?1 AND type = 'API_GROUP')
-		ON CONFLICT DO UPDATE SET next = 0`, s.account, c.ID)
+	_, err := tx.StmtContext(ctx, s.db.points.noteTags).ExecContext(ctx, s.account, c.ID)
 	return err
 }
 

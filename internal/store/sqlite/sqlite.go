@@ -27,14 +27,19 @@ var _ inventory.Stores = (*DB)(nil)
 const applicationID = 0x4861726b
 
 // readers is the number of connections for reading.
-const readers = 8
+const readers = 6
 
 // A DB is an open database: one writer connection and several readers, so that
 // reading never waits for learning. It is safe for concurrent use.
 type DB struct {
-	w, r  *sql.DB
-	stmts statements
-	now   func() time.Time
+	w, r   *sql.DB
+	stmts  statements
+	points points
+	queue  queue
+	memory memory
+	now    func() time.Time
+
+	checkpoints *checkpointer
 
 	mu     sync.Mutex
 	seeded map[int32]bool // accounts that have their collection 0
@@ -60,7 +65,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
 	if db.w, err = sql.Open("sqlite", dsn(path, "", "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)",
-		"wal_autocheckpoint(8000)", "cache_size(-32768)")); err != nil {
+		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-32768)")); err != nil {
 		return err
 	}
 	db.w.SetMaxOpenConns(1)
@@ -73,12 +78,18 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := pruneMarks(ctx, db.w); err != nil {
 		return fmt.Errorf("prune marks: %w", err)
 	}
-	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-4096)")); err != nil {
+	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-6144)")); err != nil {
 		return err
 	}
 	db.r.SetMaxOpenConns(readers)
 	db.r.SetMaxIdleConns(readers)
-	return db.stmts.prepare(ctx, db.w, db.r)
+	if err := db.points.prepare(ctx, db.w, db.r); err != nil {
+		return err
+	}
+	if err := db.stmts.prepare(ctx, db.w, db.r); err != nil {
+		return err
+	}
+	return db.startCheckpoints(ctx, path)
 }
 
 func dsn(path, mode string, pragmas ...string) string {
@@ -149,7 +160,7 @@ func (db *DB) Full(id int32) inventory.FullStore { return &store{db: db, account
 
 // Close closes the database.
 func (db *DB) Close() error {
-	var errs []error
+	errs := []error{db.checkpoints.close()}
 	for _, c := range []*sql.DB{db.r, db.w} {
 		if c != nil {
 			errs = append(errs, c.Close())
@@ -171,8 +182,17 @@ func (db *DB) write(ctx context.Context, f func(context.Context, *sql.Tx) error)
 	if err != nil {
 		return err
 	}
-	if err := f(inner, tx); err != nil {
+	ended := false
+	defer func() {
+		if !ended { // f panicked; the connection cannot be given back in a transaction
+			_ = tx.Rollback()
+		}
+	}()
+	err = f(inner, tx)
+	ended = true
+	if err != nil {
 		return joinRollback(err, tx)
 	}
+	defer db.checkpoints.committed()
 	return tx.Commit()
 }

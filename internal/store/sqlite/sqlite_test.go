@@ -172,8 +172,8 @@ func TestOldFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range laterTables(t, raw) {
-		if _, err := raw.ExecContext(t.Context(), "DROP TABLE "+table); err != nil {
+	for _, what := range later(t, raw) {
+		if _, err := raw.ExecContext(t.Context(), "DROP "+what); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,12 +197,12 @@ func TestOldFile(t *testing.T) {
 	}
 }
 
-// laterTables are those that the first two versions did not have.
-func laterTables(t *testing.T, raw *sql.DB) (tables []string) {
+// later are the triggers and tables that the first two versions did not have.
+func later(t *testing.T, raw *sql.DB) (all []string) {
 	t.Helper()
-	rows, err := raw.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN (
+	rows, err := raw.QueryContext(t.Context(), `SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('table', 'trigger') AND name NOT LIKE 'sqlite_%' AND name NOT IN (
 		'auth_organizations', 'auth_accounts', 'auth_users', 'auth_members', 'auth_grants', 'auth_keys', 'auth_sessions',
-		'collections', 'endpoints', 'param_types', 'samples', 'marks', 'dropped')`)
+		'collections', 'endpoints', 'param_types', 'samples', 'marks', 'dropped') ORDER BY type DESC, name`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,9 +212,9 @@ func laterTables(t *testing.T, raw *sql.DB) (tables []string) {
 		if err := rows.Scan(&name); err != nil {
 			t.Fatal(err)
 		}
-		tables = append(tables, name)
+		all = append(all, name)
 	}
-	return tables
+	return all
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -301,7 +301,7 @@ func (b *absorber) moveOverrides(ctx context.Context, url string) error {
 	if n, err := r.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	return (&store{account: b.account}).changed(ctx, b.tx)
+	return (&store{db: b.db, account: b.account}).changed(ctx, b.tx)
 }
 
 // newest chooses the samples that the template keeps, oldest first.
