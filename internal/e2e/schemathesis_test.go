@@ -58,16 +58,20 @@ func TestDocumentIsTrue(t *testing.T) {
 	st := schemathesis(t)
 	total := 0
 	for _, who := range []struct {
-		role     string
-		examples int
-	}{{"ADMIN", 30}, {"MEMBER", 8}, {"GUEST", 4}} {
+		role, phases string
+		examples     int
+	}{
+		// The phase coverage makes three quarters of all requests: every way in which a
+		// value can be wrong. That is found before the role matters.
+		{"ADMIN", "examples,coverage,fuzzing", 30}, {"MEMBER", "examples,fuzzing", 30}, {"GUEST", "examples,fuzzing", 20},
+	} {
 		t.Run(who.role, func(t *testing.T) {
 			// Each begins with a full store and settings that let it fill.
 			c := startControl(t, t.TempDir(), "-limit-login", "-1", "-limit-invite", "-1")
 			credential := c.credential(t, who.role)
 			file := writeFile(t, c.dir, who.role+".json", c.hintedDocument(t))
-			total += c.fuzz(t, st, file, credential, who.examples, "--exclude-operation-id-regex", destructive)
-			total += c.fuzz(t, st, file, credential, who.examples, "--include-operation-id-regex", destructive)
+			total += c.fuzz(t, st, file, credential, who.phases, who.examples, "--exclude-operation-id-regex", destructive)
+			total += c.fuzz(t, st, file, credential, who.phases, who.examples, "--include-operation-id-regex", destructive)
 			if strings.Contains(c.output(), "panic") {
 				t.Errorf("something panicked: %s", tail(c.output(), 4000))
 			}
@@ -80,10 +84,10 @@ var generated = regexp.MustCompile(`([\d,]+) generated`)
 
 // fuzz runs schemathesis on some of the operations and returns how many requests
 // it made.
-func (c *control) fuzz(t *testing.T, st, file, credential string, examples int, selection ...string) int {
+func (c *control) fuzz(t *testing.T, st, file, credential, phases string, examples int, selection ...string) int {
 	t.Helper()
 	args := append([]string{
-		"run", file, "-u", "http://" + hostOf(c.Control), "-H", credential, "--phases", "examples,coverage,fuzzing",
+		"run", file, "-u", "http://" + hostOf(c.Control), "-H", credential, "--phases", phases,
 		"-n", strconv.Itoa(examples), "-w", "2", "--continue-on-failure", "--no-shrink", "--seed", "7", "--suppress-health-check", "all", "--warnings", "off",
 		// What a business rule refuses is 422 although its form is right, so
 		// positive_data_acceptance has no place here.
