@@ -20,6 +20,9 @@ func (a *API) Handler() http.Handler {
 	e := gin.New()
 	e.RedirectTrailingSlash = false
 	e.HandleMethodNotAllowed = true
+	// A path has one spelling: what a proxy in front of us lets through or not must be
+	// what we serve.
+	e.UseRawPath = true
 	verbs := map[string]string{}
 	for i := range routes {
 		rt := &routes[i]
