@@ -82,7 +82,7 @@ func newMatrix(t *testing.T) *matrix {
 	for _, role := range matrixRoles {
 		add("role-"+role, inventory.DefaultAccount, auth.Grant{Role: role})
 	}
-	db, err := sql.Open("sqlite", filepath.Join(dir, "harken.db"))
+	db, err := sql.Open("sqlite", filepath.Join(dir, "harken.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

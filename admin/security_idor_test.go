@@ -3,6 +3,7 @@ package admin_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 // vault is what the administrator of the foreign account has, and beside each the
 // name of something that nobody has.
-type vault struct{ collection, group, user, token, job, role, email, invited, testRole, filter pair }
+type vault struct{ collection, group, user, token, job, role, email, invited, testRole pair }
 
 type pair struct{ foreign, unknown string }
 
@@ -146,10 +147,7 @@ func TestForeignIDs(t *testing.T) {
 			for _, p := range v.values(field) {
 				tried++
 				ask := func(value string) (int, string) {
-					in := map[string]json.RawMessage{}
-					for k, x := range body {
-						in[k] = x
-					}
+					in := maps.Clone(body)
 					in[field] = json.RawMessage(value)
 					b, err := json.Marshal(in)
 					if err != nil {

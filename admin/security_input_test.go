@@ -62,7 +62,9 @@ func (c *counting) Read(p []byte) (int, error) {
 // What is no JSON object is 400 at every row, and what is an odd one never 500.
 func TestOddBodies(t *testing.T) {
 	m := newMatrix(t)
-	deep := func(levels int) string { return strings.Repeat(`{"a":`, levels-1) + "{}" + strings.Repeat("}", levels-1) }
+	deep := func(levels int) string {
+		return strings.Repeat(`{"a":`, levels-1) + "{}" + strings.Repeat("}", levels-1)
+	}
 	for _, r := range admin.RouteInfos() {
 		if r.Verb != http.MethodPost || r.URL == "/dashboard/accessToken" || r.URL == "/api/logout" {
 			continue

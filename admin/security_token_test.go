@@ -73,8 +73,10 @@ func TestForgedByKey(t *testing.T) {
 	asAccess(200, forge(access, jwt.SigningMethodRS256, key, nil)) // or nothing below shows anything
 	asRefresh(200, refresh)
 	for name, f := range map[string]func(good string) string{
-		"none":      func(g string) string { return forge(g, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil) },
-		"None":      func(g string) string { return forge(g, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, head("alg", "None")) },
+		"none": func(g string) string { return forge(g, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil) },
+		"None": func(g string) string {
+			return forge(g, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, head("alg", "None"))
+		},
 		"HS256 DER": func(g string) string { return forge(g, jwt.SigningMethodHS256, public, nil) },
 		"HS256 PEM": func(g string) string {
 			return forge(g, jwt.SigningMethodHS256, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix}), nil)

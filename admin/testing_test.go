@@ -30,8 +30,8 @@ func retryAfter(err error) time.Duration {
 type RouteInfo struct {
 	URL, Verb string
 	Needs     auth.Permission
-	Uploads   bool // takes bodies up to MaxUpload
-	Sparse    bool // is audited now and then
+	Uploads   bool     // takes bodies up to MaxUpload
+	Sparse    bool     // is audited now and then
 	Fields    []string // names of the request
 }
 
