@@ -83,7 +83,10 @@ func TestCrossSiteLogin(t *testing.T) {
 	m := newMatrix(t)
 	before := maps.Clone(m.rows(t))
 	for _, headers := range [][]string{
-		{"Origin: https://evil.example"}, {"Origin: null"}, {"Sec-Fetch-Site: cross-site"}, {"Sec-Fetch-Site: same-site"},
+		{"Origin: https://evil.example"},
+		{"Origin: null"},
+		{"Sec-Fetch-Site: cross-site"},
+		{"Sec-Fetch-Site: same-site"},
 		{"Origin: https://evil.example", "Content-Type: text/plain"},
 	} {
 		for path, body := range map[string]string{

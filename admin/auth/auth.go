@@ -7,7 +7,7 @@ package auth
 import "context"
 
 // A Store keeps everything of this package.
-type Store interface {
+type Store interface { //nolint:interfacebloat // no method of its own: it names the small stores that endpoints use
 	UserStore
 	KeyStore
 	SessionStore

@@ -39,6 +39,10 @@ func (c *control) do(t *testing.T, name string, in any, headers ...string) (*htt
 	if err != nil {
 		t.Fatal(err)
 	}
+	plant(res.Header.Get("access-token"))
+	for _, k := range res.Cookies() {
+		plant(k.Value)
+	}
 	return res, string(b)
 }
 
@@ -79,11 +83,18 @@ func (c *control) join(t *testing.T, email, password, role string) (token string
 	t.Helper()
 	var invited struct{ FinalInviteCode string }
 	c.call(t, http.StatusOK, "inviteUsers", obj{"inviteeEmail": email, "inviteeName": "New", "inviteeRole": role}, &invited, "X-API-KEY: "+c.APIKey)
-	link, err := url.Parse(invited.FinalInviteCode)
+	return c.accept(t, invited.FinalInviteCode, password)
+}
+
+// accept signs somebody up by the link that they were sent.
+func (c *control) accept(t *testing.T, text, password string) (token string) {
+	t.Helper()
+	link, err := url.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := link.Query()
+	plant(q.Get("signupInvitationCode"), password)
 	res := c.call(t, http.StatusOK, "/signup-email", obj{
 		"email": q.Get("signupEmailId"), "password": password, "invitationCode": q.Get("signupInvitationCode"),
 	}, nil)
