@@ -30,7 +30,7 @@ func TestStory(t *testing.T) {
 	host := 0
 	eventually(t, 20*time.Second, func() error {
 		var ok bool
-		if host, ok = c.collectionOf(t, "localhost"); !ok {
+		if host, ok = c.collectionOf(t, hostOf(up.url(false))); !ok {
 			return fmt.Errorf("nothing is learned")
 		}
 		return nil
@@ -107,15 +107,25 @@ func TestStory(t *testing.T) {
 
 	// A forgotten password, set beside the running control plane.
 	out := c.resetPassword(t, "jo"+domain)
-	token := regexp.MustCompile(`token=([\w-]{43})`).FindStringSubmatch(out)
-	if token == nil {
+	told := regexp.MustCompile(`new password of \S+ is (\S+)`).FindStringSubmatch(out)
+	if told == nil {
 		t.Fatalf("reset-password says %s", out)
 	}
-	plant(token[1])
-	c.call(t, 200, "/auth/resetPassword", obj{"resetPasswordToken": token[1], "newPassword": "another8horse"}, nil)
-	c.call(t, 422, "/auth/resetPassword", obj{"resetPasswordToken": token[1], "newPassword": "another8horse"}, nil)
+	plant(told[1])
 	c.call(t, 403, "me", obj{}, nil, as(guest))
 	c.call(t, 401, "/auth/login", obj{"username": "jo" + domain, "password": "correct7horse"}, nil)
+	guest, _ = c.login(t, "jo"+domain, told[1])
+	// And one by a link of the administrator's.
+	var reset struct{ PasswordResetToken, PasswordResetURL string }
+	c.call(t, 200, "resetUserPassword", obj{"userEmail": "jo" + domain}, &reset, as(fresh))
+	plant(reset.PasswordResetToken)
+	if reset.PasswordResetURL != "http://"+hostOf(c.Control)+"/login?token="+reset.PasswordResetToken {
+		t.Errorf("the link is %s", reset.PasswordResetURL)
+	}
+	c.call(t, 200, "me", obj{}, nil, as(guest)) // until it is used
+	c.call(t, 200, "/auth/resetPassword", obj{"resetPasswordToken": reset.PasswordResetToken, "newPassword": "another8horse"}, nil)
+	c.call(t, 422, "/auth/resetPassword", obj{"resetPasswordToken": reset.PasswordResetToken, "newPassword": "another8horse"}, nil)
+	c.call(t, 403, "me", obj{}, nil, as(guest))
 	guest, _ = c.login(t, "jo"+domain, "another8horse")
 	c.call(t, 200, "me", obj{}, nil, as(guest))
 
