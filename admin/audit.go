@@ -84,13 +84,32 @@ func noteRequest(c *auth.Caller, in any) {
 		case Bool:
 			c.Note(name, x.B)
 		case Text:
-			c.Note(name, x.S)
+			c.Note(name, clip(x.S))
 		case string:
+			if name == "url" {
+				x = bareURL(x)
+			}
 			if x != "" {
-				c.Note(name, x)
+				c.Note(name, clip(x))
 			}
 		}
 	}
+}
+
+// bareURL is a URL without what may hold a secret: user information, query, fragment.
+func bareURL(s string) string {
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
+	scheme, rest, ok := strings.Cut(s, "//")
+	if !ok {
+		return s
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		return scheme + "//" + authority[i+1:] + strings.TrimPrefix(rest, authority)
+	}
+	return s
 }
 
 // words splits a name such as addApiToken at its capitals.

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -91,7 +93,16 @@ func (b *budget) parse(contentType string, in io.Reader) (fields, error) {
 	kind, params, _ := mime.ParseMediaType(contentType)
 	switch kind {
 	case "multipart/form-data":
-		return b.parseMultipart(multipart.NewReader(in, params["boundary"]))
+		body := bufio.NewReader(in)
+		if _, err := body.Peek(1); errors.Is(err, io.EOF) {
+			return fields{}, nil
+		}
+		end := &tail{in: body}
+		f, err := b.parseMultipart(multipart.NewReader(end, params["boundary"]))
+		if err == nil && !bytes.Contains(end.last, []byte("--"+params["boundary"]+"--")) {
+			return nil, fault.New(fault.Malformed, "the form is cut off: it has no end")
+		}
+		return f, err
 	case "application/x-www-form-urlencoded":
 		body, err := b.readAll(in)
 		if err != nil {
@@ -109,6 +120,27 @@ func (b *budget) parse(contentType string, in io.Reader) (fields, error) {
 		}
 		return parseObject(body)
 	}
+}
+
+// tailSize is how much of its end a tail knows: a boundary has at most 70 bytes
+// (RFC 2046, section 5.1.1), and nobody sends more than a line break behind it.
+const tailSize = 256
+
+// A tail passes on what it reads, and knows the end of it. package multipart takes a
+// form that was cut off at the wrong place for a whole one.
+type tail struct {
+	in   io.Reader
+	last []byte
+}
+
+// Read implements io.Reader.
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.in.Read(p)
+	t.last = append(t.last, p[max(0, n-tailSize):n]...)
+	if over := len(t.last) - tailSize; over > 0 {
+		t.last = append(t.last[:0], t.last[over:]...)
+	}
+	return n, err
 }
 
 // parseMultipart reads fields and file parts alike: a file's content is the

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,7 +171,7 @@ func (a *API) reply(c *call, out any) {
 }
 
 func (a *API) write(ctx context.Context, c *call, status int, body any) {
-	b, err := json.Marshal(body)
+	b, err := encode(body)
 	if err != nil { // a reply type that cannot be encoded is our mistake
 		a.log.ErrorContext(ctx, "reply not encoded", "path", c.route.url(), "err", err)
 		status, b = http.StatusInternalServerError, []byte(`{"actionErrors":["internal error"]}`)
@@ -180,6 +181,17 @@ func (a *API) write(ctx context.Context, c *call, status int, body any) {
 	h.Set("Content-Length", strconv.Itoa(len(b))) // else what is longer than a buffer goes in chunks
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(b) // the client is gone
+}
+
+// encode is json.Marshal without escapes for HTML: a link must be whole when it is
+// copied from the terminal. No browser takes the answer for a page, because its type
+// is JSON and X-Content-Type-Options says so.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 type errorBody struct {

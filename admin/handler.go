@@ -20,6 +20,9 @@ func (a *API) Handler() http.Handler {
 	e := gin.New()
 	e.RedirectTrailingSlash = false
 	e.HandleMethodNotAllowed = true
+	// A path has one spelling: what a proxy in front of us lets through or not must be
+	// what we serve.
+	e.UseRawPath = true
 	verbs := map[string]string{}
 	for i := range routes {
 		rt := &routes[i]
@@ -117,7 +120,8 @@ func (a *API) metrics() http.Handler {
 
 func (a *API) serveMetrics(ctx context.Context, c *call) {
 	c.w.Header().Set("X-Content-Type-Options", "nosniff")
-	near := peerAddr(c.r).IsLoopback() && c.r.Header.Get("X-Forwarded-For") == "" && c.r.Header.Get("Forwarded") == ""
+	// A page whose host name was rebound to this machine calls it by that name.
+	near := peerAddr(c.r).IsLoopback() && localHost(c.r) && c.r.Header.Get("X-Forwarded-For") == "" && c.r.Header.Get("Forwarded") == ""
 	if !near {
 		caller, err := a.caller(c.r, c.route.path)
 		if err == nil && caller.Key == nil {

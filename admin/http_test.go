@@ -247,10 +247,13 @@ func TestMounts(t *testing.T) {
 	}
 	get := func(remote string, headers ...string) int {
 		r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
-		r.RemoteAddr = remote
+		r.RemoteAddr, r.Host = remote, "localhost:8081"
 		for _, h := range headers {
 			k, v, _ := strings.Cut(h, ": ")
 			r.Header.Set(k, v)
+			if k == "Host" {
+				r.Host = v
+			}
 		}
 		rec := httptest.NewRecorder()
 		w.srv.Config.Handler.ServeHTTP(rec, r)
@@ -266,6 +269,7 @@ func TestMounts(t *testing.T) {
 		{200, "[::ffff:127.0.0.1]:9", nil},
 		{403, "192.0.2.1:9", nil},
 		{403, "127.0.0.1:9", []string{"X-Forwarded-For: 192.0.2.1"}},
+		{403, "127.0.0.1:9", []string{"Host: rebound.example:8081"}},
 		{403, "192.0.2.1:9", []string{"X-API-KEY: wrong"}},
 		{200, "192.0.2.1:9", []string{"X-API-KEY: " + w.keys["guest"]}},
 		{403, "192.0.2.1:9", []string{"X-API-KEY: " + w.keys["no_access"]}},

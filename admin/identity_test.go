@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"harken/admin"
 	"harken/admin/auth"
 	"harken/inventory"
 )
@@ -105,4 +106,14 @@ func cmdClaims(ts *testscript.TestScript, _ bool, args []string) {
 		b = regexp.MustCompile(`"(kid|jti|sid)":"[^"]+"`).ReplaceAll(b, []byte(`"$1":"-"`))
 		_, _ = ts.Stdout().Write(append(b, '\n'))
 	}
+}
+
+// plan [LIMIT...] sets what the organization's plan grants, as -plan-limits does.
+func cmdPlan(ts *testscript.TestScript, _ bool, args []string) {
+	p, err := admin.ParsePlans(args, 0)
+	ts.Check(err)
+	w := ts.Value("world").(*world)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plans = p
 }

@@ -103,16 +103,16 @@ func (a *API) inviteUsers(ctx context.Context, cl *call, in inviteUsersRequest) 
 	if err != nil {
 		return inviteUsersResponse{}, err
 	}
-	link := linkBase(in.WebsiteHostName, a.baseURL(cl.r)) + "/signup?signupInvitationCode=" + code +
-		"&signupEmailId=" + strings.ReplaceAll(url.QueryEscape(email), "%40", "@")
-	if err := a.mailInvitation(ctx, c, &stored, link); err != nil {
+	path := "/signup?signupInvitationCode=" + code + "&signupEmailId=" + strings.ReplaceAll(url.QueryEscape(email), "%40", "@")
+	base := linkBase(in.WebsiteHostName, a.baseURL(cl.r))
+	if err := a.mailInvitation(ctx, c, &stored, a.mailLink(cl.r, base, path)); err != nil {
 		// Nobody has the code, so nobody is invited.
 		if _, rerr := a.cfg.Users.TakeInvitation(ctx, stored.ID); rerr != nil {
 			return inviteUsersResponse{}, fmt.Errorf("%w (and take it back: %w)", err, rerr)
 		}
 		return inviteUsersResponse{}, err
 	}
-	return inviteUsersResponse{FinalInviteCode: link, InviteeRole: stored.Role, ScopeRoleMapping: stored.Scopes}, nil
+	return inviteUsersResponse{FinalInviteCode: base + path, InviteeRole: stored.Role, ScopeRoleMapping: stored.Scopes}, nil
 }
 
 func (a *API) mailInvitation(ctx context.Context, c *auth.Caller, i *auth.Invitation, link string) error {

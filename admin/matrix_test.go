@@ -58,7 +58,7 @@ type matrix struct {
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	dir, ctx := t.TempDir(), t.Context()
-	w, err := newWorld(ctx, dir, func(c *admin.Config) { c.LimitLogin = -1 })
+	w, err := newWorld(ctx, dir, func(c *admin.Config) { c.LimitLogin, c.LimitReset, c.Invites.Limit = -1, -1, -1 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func newMatrix(t *testing.T) *matrix {
 	for _, role := range matrixRoles {
 		add("role-"+role, inventory.DefaultAccount, auth.Grant{Role: role})
 	}
-	db, err := sql.Open("sqlite", filepath.Join(dir, "harken.db"))
+	db, err := sql.Open("sqlite", filepath.Join(dir, "harken.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,14 +117,7 @@ func (a *API) mailReset(ctx context.Context, c *call, text string) error {
 	if err != nil || token == "" {
 		return err // the link that was mailed before still works
 	}
-	link := resetPath(token)
-	if a.cfg.PublicURL != "" || localHost(c.r) {
-		link = a.baseURL(c.r) + link
-	} else {
-		// Who asks is a stranger, and the host is what they say it is: a link to
-		// their site would bring them the token.
-		link += "\n\n(a path on the address where you use Harken: it was not given by -public-url)"
-	}
+	link := a.mailLink(c.r, a.baseURL(c.r), resetPath(token))
 	err = a.cfg.Mailer.Send(ctx, Mail{
 		To: user.Email, Subject: "Set a new password for Harken",
 		Text: "Somebody, perhaps you, asked for a new password for " + user.Email + ". To set it, open within " +
@@ -136,6 +129,16 @@ func (a *API) mailReset(ctx context.Context, c *call, text string) error {
 		_, _, _ = a.cfg.Users.AddReset(ctx, r, a.cfg.Now().Unix())
 	}
 	return err
+}
+
+// mailLink is a path of this site as a link in a message. The host of a request is
+// what its client says it is: a link to it would bring a stranger who asks for
+// another's reset the token, and lets who invites send others anywhere in our name.
+func (a *API) mailLink(r *http.Request, base, path string) string {
+	if a.cfg.PublicURL != "" || localHost(r) {
+		return base + path
+	}
+	return path + "\n\n(a path on the address where you use Harken: it was not given by -public-url)"
 }
 
 // localHost says whether the host that a request names is the address it came in

@@ -121,7 +121,7 @@ var routes = []route{
 	{"/auth/resetPassword", needs(auth.Open, auth.None), limited(byResets, post((*API).resetPassword))},
 	{"resetUserPassword", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).resetUserPassword)},
 	{"logout", needs(auth.SignedIn, auth.None), withCall((*API).logout)},
-	{"createNewAccount", needs(auth.AdminActions, auth.ReadWrite), withCall((*API).createNewAccount)},
+	{"createNewAccount", needs(auth.AdminActions, auth.ReadWrite), planned(auth.ActiveAccounts, withCall((*API).createNewAccount))},
 	{"goToAccount", needs(auth.UserActions, auth.ReadWrite), withCall((*API).goToAccount)},
 	{"updateUsernameAndOrganization", needs(auth.UserActions, auth.ReadWrite), post((*API).rename)},
 	{"me", needs(auth.UserActions, auth.Read), post((*API).me)},
@@ -143,14 +143,14 @@ var routes = []route{
 	{"makeAdmin", needs(auth.AdminActions, auth.ReadWrite), post((*API).makeAdmin)},
 	{"updateUserScopeRoleMapping", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateScopes)},
 	{"getAllUsersCollections", needs(auth.AdminActions, auth.Read), post((*API).getUsersCollections)},
-	{"updateUserCollections", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateUserCollections)},
+	{"updateUserCollections", needs(auth.AdminActions, auth.ReadWrite), planned(auth.RBACFeature, post((*API).updateUserCollections))},
 
 	// Roles.
 	{"getRoleHierarchy", needs(auth.UserActions, auth.Read), post((*API).getRoleHierarchy)},
 	{"getCustomRoles", needs(auth.UserActions, auth.Read), post((*API).getCustomRoles)},
-	{"createCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).createCustomRole)},
-	{"updateCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).updateCustomRole)},
-	{"deleteCustomRole", needs(auth.AdminActions, auth.ReadWrite), post((*API).deleteCustomRole)},
+	{"createCustomRole", needs(auth.AdminActions, auth.ReadWrite), planned(auth.RBACFeature, post((*API).createCustomRole))},
+	{"updateCustomRole", needs(auth.AdminActions, auth.ReadWrite), planned(auth.RBACFeature, post((*API).updateCustomRole))},
+	{"deleteCustomRole", needs(auth.AdminActions, auth.ReadWrite), planned(auth.RBACFeature, post((*API).deleteCustomRole))},
 
 	// API tokens.
 	{"addApiToken", needs(auth.APITokens, auth.ReadWrite), post((*API).addAPIToken)},

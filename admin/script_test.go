@@ -50,6 +50,14 @@ type world struct {
 
 	mu      sync.Mutex
 	reloads int // how often the learner was told of a change
+	plans   admin.LocalPlans
+}
+
+// Features makes the world what sells plans.
+func (w *world) Features(context.Context, *auth.Organization) (map[string]admin.PlanFeature, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.plans, nil
 }
 
 // Reload makes the world the learner.
@@ -167,6 +175,7 @@ func (w *world) serve(ctx context.Context, change func(*admin.Config)) (err erro
 		Tokens:  signer(),
 		Sealer:  sealer(),
 		Mailer:  w.mail,
+		Plans:   w,
 		Learned: func(context.Context) error { return nil },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 		CAPage:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the CA\n") }),
@@ -336,7 +345,7 @@ func TestAPI(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sample": cmdSample, "jobs": cmdJobs, "access": cmdAccess,
 			"api": cmdAPI, "http": cmdHTTP, "sent": cmdSent, "busy": cmdBusy, "reloads": cmdReloads, "mails": cmdMails,
-			"pass": cmdPass, "mail": cmdMail, "invite": cmdInvite, "take": cmdTake, "claims": cmdClaims,
+			"pass": cmdPass, "mail": cmdMail, "invite": cmdInvite, "take": cmdTake, "claims": cmdClaims, "plan": cmdPlan,
 		},
 	})
 }

@@ -30,6 +30,8 @@ func retryAfter(err error) time.Duration {
 type RouteInfo struct {
 	URL, Verb string
 	Needs     auth.Permission
+	Uploads   bool     // takes bodies up to MaxUpload
+	Sparse    bool     // is audited now and then
 	Fields    []string // names of the request
 }
 
@@ -38,7 +40,7 @@ func RouteInfos() []RouteInfo {
 	var out []RouteInfo
 	for i := range routes {
 		r := &routes[i]
-		info := RouteInfo{URL: r.url(), Verb: r.verb, Needs: r.needs}
+		info := RouteInfo{URL: r.url(), Verb: r.verb, Needs: r.needs, Uploads: r.uploads, Sparse: r.sparse}
 		for f := range r.in.Fields() {
 			info.Fields = append(info.Fields, jsonName(f))
 		}
@@ -70,3 +72,6 @@ func SealPush(s *auth.Subscription, message, key, salt []byte) ([]byte, error) {
 
 // Notifier returns a function that looks for news once.
 func (a *API) Notifier() func(context.Context) error { return a.newNotifier().look }
+
+// HashesRun returns how many hashes of passwords were computed so far.
+func (a *API) HashesRun() int64 { return a.hasher.Runs() }

@@ -42,6 +42,11 @@ func (a *API) addAPIToken(ctx context.Context, c *auth.Caller, in addAPITokenReq
 	if u != auth.Burp && u != auth.CICD && u != auth.ExternalAPI {
 		return addAPITokenResponse{}, fault.New(fault.Invalid, "tokenUtility: must be BURP, CICD or EXTERNAL_API")
 	}
+	if label := u.Plan(); label != "" {
+		if err := a.checkPlan(ctx, c.Account, label); err != nil {
+			return addAPITokenResponse{}, err
+		}
+	}
 	text := auth.NewToken()
 	k := auth.NewAPIKey(text, c.User.ID, c.Account, u, a.cfg.Now().Unix())
 	if a.cfg.RevealTokens != nil {

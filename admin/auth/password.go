@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
 
@@ -57,7 +58,11 @@ const (
 type Hasher struct {
 	slots chan struct{}
 	decoy string
+	runs  atomic.Int64
 }
+
+// Runs returns how many hashes were computed so far, to make and to check them.
+func (h *Hasher) Runs() int64 { return h.runs.Load() }
 
 // NewHasher returns a hasher that runs at most n hashes at once; zero is 2.
 func NewHasher(n int) *Hasher {
@@ -107,6 +112,7 @@ func (h *Hasher) sum(ctx context.Context, password string, salt []byte, t, m uin
 		return nil, ctx.Err()
 	}
 	defer func() { <-h.slots }()
+	h.runs.Add(1)
 	return argon2.IDKey([]byte(password), salt, t, m, p, n), nil
 }
 

@@ -101,6 +101,18 @@ func (u Utility) Reaches(name string) bool {
 	}
 }
 
+// Plan is the label that a plan must grant for keys of a utility; empty is none.
+func (u Utility) Plan() string {
+	switch u {
+	case ExternalAPI:
+		return PlanExternalAPI
+	case CICD:
+		return PlanCICD
+	default:
+		return ""
+	}
+}
+
 // An APIKey lets a program act as its owner in one account. The token itself is
 // shown once and never stored.
 type APIKey struct {

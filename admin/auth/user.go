@@ -2,6 +2,7 @@ package auth
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"harken/inventory/fault"
@@ -71,7 +72,7 @@ func NormalizeEmail(s string) (string, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	local, domain, ok := strings.Cut(s, "@")
 	bad := !ok || local == "" || domain == "" || len(s) > 254 || !utf8.ValidString(s) ||
-		strings.ContainsAny(s, " \t\r\n<>\"(),;:\\") || strings.Contains(domain, "@") ||
+		strings.ContainsAny(s, "<>\"(),;:\\") || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }) || strings.Contains(domain, "@") ||
 		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".")
 	if bad {
 		return "", fault.New(fault.Invalid, "email: not an e-mail address")

@@ -58,14 +58,24 @@ func (l *limited) Dropped(ctx context.Context) (map[string]int64, error) { retur
 
 func (l *limited) Collections(ctx context.Context) ([]inventory.Collection, error) {
 	all, err := l.all.Collections(ctx)
-	return slices.DeleteFunc(all, func(c inventory.Collection) bool { return !slices.Contains(l.seen, c.ID) }), err
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(c inventory.Collection) bool { return !slices.Contains(l.seen, c.ID) })
+	return all, l.cutLists(ctx, all)
 }
 
 func (l *limited) Collection(ctx context.Context, id int32) (inventory.Collection, error) {
 	if err := l.check(id); err != nil {
 		return inventory.Collection{}, err
 	}
-	return l.all.Collection(ctx, id)
+	c, err := l.all.Collection(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	one := []inventory.Collection{c}
+	err = l.cutLists(ctx, one)
+	return one[0], err
 }
 
 // AddCollection is open to a limited caller: whoever makes a collection is given

@@ -123,23 +123,6 @@ func (l *limited) DeleteSensitiveOverride(ctx context.Context, o inventory.Sensi
 	return l.all.DeleteSensitiveOverride(ctx, o)
 }
 
-func (l *limited) EditCollections(ctx context.Context, ids []int32, edit func(*inventory.Collection) (bool, error)) ([]inventory.Collection, error) {
-	seen := l.among(ids)
-	if len(seen) == 0 {
-		return nil, nil
-	}
-	return l.all.EditCollections(ctx, seen, func(c *inventory.Collection) (bool, error) {
-		before := c.Conditions
-		changed, err := edit(c)
-		// Else a group would show its editor what they do not see. That lists name
-		// nothing hidden is up to who looks the endpoints up, in this view.
-		if changed && !inventory.SameButLists(before, c.Conditions) {
-			c.Within = l.among(nil)
-		}
-		return changed, err
-	})
-}
-
 func (l *limited) DeleteCollections(ctx context.Context, ids []int32) (int, error) {
 	return l.all.DeleteCollections(ctx, l.listed(ids))
 }

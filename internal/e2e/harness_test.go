@@ -77,6 +77,7 @@ type process struct {
 	out    bytes.Buffer
 	done   chan struct{}
 	waited error
+	told   []string // secrets that it may print once
 }
 
 func (p *process) Write(b []byte) (int, error) {
@@ -94,10 +95,16 @@ func (p *process) output() string {
 // start starts a binary, and ends it with the test if it still runs.
 func start(t *testing.T, dir, bin string, args ...string) *process {
 	t.Helper()
+	return startWith(t, cleanEnv(), dir, bin, args...)
+}
+
+// startWith is start with an environment.
+func startWith(t *testing.T, env []string, dir, bin string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p, p
-	p.cmd.Env = cleanEnv()
+	p.cmd.Env = env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -116,6 +123,7 @@ func start(t *testing.T, dir, bin string, args ...string) *process {
 				t.Errorf("%s did not stop after SIGTERM", filepath.Base(bin))
 			}
 		}
+		p.checkSecrets(t)
 		if t.Failed() {
 			t.Logf("output of %s:\n%s", filepath.Base(bin), tail(p.output(), 4000))
 		}
@@ -201,6 +209,7 @@ type control struct {
 	Email, Password, APIKey, Proxy, Control, CA string
 	dir                                         string
 	args                                        []string
+	env                                         []string // beside cleanEnv
 }
 
 // startControl starts harken-control in dir on free ports and waits until it is
@@ -216,7 +225,7 @@ func startControl(t *testing.T, dir string, args ...string) *control {
 
 func (c *control) restart(t *testing.T) {
 	t.Helper()
-	c.process = start(t, c.dir, binaries.control, c.args...)
+	c.process = startWith(t, cleanEnv(c.env...), c.dir, binaries.control, c.args...)
 	file := filepath.Join(c.dir, "harken-data", "first-run.json")
 	eventually(t, 20*time.Second, func() error {
 		select {
@@ -248,6 +257,8 @@ func (c *control) restart(t *testing.T) {
 		}
 		return nil
 	})
+	plant(c.Password, c.APIKey)
+	c.mayTell(c.Password, c.APIKey)
 	if !filepath.IsAbs(c.CA) {
 		c.CA = filepath.Join(c.dir, c.CA)
 	}
