@@ -321,13 +321,14 @@ func (p *pass) reckon(pl *pool) {
 	}
 }
 
-// kinds gives the values of members that look alike, of each kind of them.
+// kinds gives the values of members that look alike, of each kind of them. That they
+// have no parameters at all says too little: every DELETE may be so.
 func (b *bucket) kinds() (all [][]uint64) {
 	if b.made {
 		return nil
 	}
 	for i := range b.slots {
-		if b.total(i) < 2 {
+		if b.total(i) < 2 || b.slots[i].shape.empty() {
 			continue
 		}
 		kind := slices.Clone(b.slots[i].names)

@@ -101,6 +101,11 @@ func similarNames(a, b []uint64) bool {
 	return misses+len(a)+len(b) <= allowed
 }
 
+// empty reports whether there are no names.
+func (sh Shape) empty() bool {
+	return len(sh.request) == 0 && !slices.ContainsFunc(sh.responses, func(r statusNames) bool { return len(r.names) > 0 })
+}
+
 func (sh Shape) equal(o Shape) bool {
 	return slices.Equal(sh.request, o.request) &&
 		slices.EqualFunc(sh.responses, o.responses, func(a, b statusNames) bool {
