@@ -53,7 +53,7 @@ func (m *ParamMerger) Merge(dst, packed []byte, discovered, was, is int64, o []P
 	dst = append(dst, packVersion)
 	dst = binary.AppendUvarint(dst, uint64(n)) //nolint:gosec // a length
 	dst = binary.AppendUvarint(dst, names)
-	dst = binary.AppendUvarint(dst, uint64(values)) //nolint:gosec // a length
+	dst = binary.AppendUvarint(dst, uint64(values))
 	return append(dst, m.body...), true
 }
 

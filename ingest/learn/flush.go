@@ -16,9 +16,9 @@ const maxTransaction = 50 * time.Millisecond
 
 // Bounds of the work in one update; see aggregate.work.
 const (
-	startBudget = 4000
-	minBudget   = 4000
-	maxBudget   = 20_000
+	startBudget = 1500
+	minBudget   = 1500
+	maxBudget   = 10_000
 )
 
 const (
