@@ -122,21 +122,27 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 		if t == 0 {
 			dst = appendString(dst, p.Type)
 		}
-		dst = binary.AppendVarint(dst, p.Count)
-		dst = binary.AppendVarint(dst, p.FirstSeen-e.Discovered)
-		dst = binary.AppendVarint(dst, p.LastSeen-e.LastSeen)
-		dst = appendStrings(dst, p.Values)
-		if p.HasRange {
-			dst = binary.AppendVarint(dst, p.Min)
-			dst = binary.AppendVarint(dst, p.Max)
-		}
-		switch {
-		case len(p.Sketch) > 0:
-			dst = appendSketch(dst, p.Sketch)
-		case p.Unique != 0 || p.Public != 0:
-			dst = binary.AppendVarint(dst, p.Unique)
-			dst = binary.AppendVarint(dst, p.Public)
-		}
+		dst = p.appendRest(dst, e.Discovered, e.LastSeen)
+	}
+	return dst
+}
+
+// appendRest appends what follows the key of a packed Param.
+func (p *Param) appendRest(dst []byte, discovered, last int64) []byte {
+	dst = binary.AppendVarint(dst, p.Count)
+	dst = binary.AppendVarint(dst, p.FirstSeen-discovered)
+	dst = binary.AppendVarint(dst, p.LastSeen-last)
+	dst = appendStrings(dst, p.Values)
+	if p.HasRange {
+		dst = binary.AppendVarint(dst, p.Min)
+		dst = binary.AppendVarint(dst, p.Max)
+	}
+	switch {
+	case len(p.Sketch) > 0:
+		dst = appendSketch(dst, p.Sketch)
+	case p.Unique != 0 || p.Public != 0:
+		dst = binary.AppendVarint(dst, p.Unique)
+		dst = binary.AppendVarint(dst, p.Public)
 	}
 	return dst
 }
@@ -327,7 +333,7 @@ func (u *unpacker) params(e *Endpoint) {
 			p.Min, p.Max = u.varint(), u.varint()
 		}
 		if flags&packSketch != 0 {
-			p.Sketch = u.sketch()
+			p.Sketch = u.sketch(nil)
 			p.Unique, p.Public = p.Sketch.Counts()
 		}
 		if flags&packUnique != 0 {

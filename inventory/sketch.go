@@ -139,13 +139,13 @@ func (u *unpacker) callers() Callers {
 	return Callers{Caller: uint32(v >> 1), Public: v&1 != 0}
 }
 
-func (u *unpacker) sketch() Sketch {
+func (u *unpacker) sketch(into Sketch) Sketch {
 	n := int(u.octet())
 	if n == 0 || n > SketchSize {
 		u.bad = true
 		return nil
 	}
-	s := make(Sketch, n)
+	s := slices.Grow(into, n)[:n]
 	last := uint64(0)
 	for i := range s {
 		d := u.uvarint()

@@ -28,6 +28,8 @@ type aggregate struct {
 	// given back as a whole.
 	free []param
 	text strings.Builder
+
+	past *aggregate // the one that was stored last, whose endpoints are used again
 }
 
 // An accountPart is the part of an aggregate that belongs to one account.
@@ -79,10 +81,13 @@ type endpoint struct {
 	origins     []string
 	params      map[paramKey]*param
 	order       []*param // as the last records had them, at most maxOrder
-	ring        [inventory.MaxSamples]inventory.Sample
-	ringOf      [inventory.MaxSamples][]counted // the sensitive parameters of each
-	sampled     int                             // samples that were ever put into ring
+	types       []*typed // of all params; by key if inOrder
+	inOrder     bool
+	ring        []sensitive // samples with their sensitive parameters, at most MaxSamples
+	sampled     int         // samples that were ever put into ring
 	sensitive   []sensitive
+	size        int64 // its part of aggregate.bytes, samples excepted
+	generation  int   // how often it was renewed; see renew
 }
 
 // seen is a source and when it was seen last.
@@ -108,7 +113,8 @@ type param struct {
 	usualValue string
 	usualKind  extract.Kind
 	usual      *typed
-	known      map[knownValue]*typed
+	usualIn    int // the generation whose values it is among
+	known      map[knownValue]remembered
 	// The first of types, and its first value: mostly there are no others.
 	first   typed
 	firsts  [1]*typed
@@ -118,6 +124,13 @@ type param struct {
 type knownValue struct {
 	value string
 	kind  extract.Kind
+}
+
+// remembered is what a value was found to be.
+type remembered struct {
+	t     *typed
+	value string // the key's, which lasts
+	in    int    // the generation whose values it is among
 }
 
 // A typed is a param of one type: what becomes an inventory.Param.
@@ -170,13 +183,14 @@ func (a *aggregate) newParam(k paramKey) *param {
 }
 
 // newType adds a type to those of p.
-func (p *param) newType() *typed {
+func (e *endpoint) newType(p *param) *typed {
 	t := new(typed)
 	if len(p.types) == 0 {
 		t = &p.first
 		p.types, t.values = p.firsts[:0], p.firstly[:0]
 	}
 	p.types = append(p.types, t)
+	e.types, e.inOrder = append(e.types, t), false
 	return t
 }
 
@@ -195,16 +209,18 @@ func (a *aggregate) keep(s string) string {
 }
 
 // sample puts a record into the ring.
-func (a *aggregate) sample(e *endpoint, r *ingest.Record, account int32, at int64, data []byte) {
-	s := &e.ring[e.sampled%len(e.ring)]
-	if e.sampled < len(e.ring) {
+func (a *aggregate) sample(e *endpoint, r *ingest.Record, account int32, at int64, data []byte, of []counted) {
+	slot := e.sampled % inventory.MaxSamples
+	if slot == len(e.ring) {
+		e.ring = append(e.ring, sensitive{})
 		a.samples++
 	}
+	s := &e.ring[slot]
 	e.sampled++
 	n := int64(len(data) - len(s.Data))
 	a.bytes += n
 	a.sampled += n
-	*s = inventory.Sample{Endpoint: e.key, Time: at, ID: r.ID, Account: account, Source: r.Source, Data: data}
+	s.Sample, s.of = inventory.Sample{Endpoint: e.key, Time: at, ID: r.ID, Account: account, Source: r.Source, Data: data}, of
 }
 
 // insert puts v into a sorted set that keeps its smallest limit members.
@@ -257,11 +273,11 @@ func (a *aggregate) update() *inventory.Update {
 }
 
 func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
-	n := min(e.sampled, len(e.ring))
+	n := len(e.ring)
 	for i := range n {
-		slot := (e.sampled - n + i) % len(e.ring)
-		s := e.ring[slot]
-		s.Sensitive = paramKeys(e.ringOf[slot])
+		slot := &e.ring[(e.sampled-n+i)%n]
+		s := slot.Sample
+		s.Sensitive = paramKeys(slot.of)
 		dst = append(dst, s)
 	}
 	return dst
@@ -277,17 +293,19 @@ func (e *endpoint) observation() inventory.Endpoint {
 		o.Sources[s.source] = s.at
 	}
 	e.observeAuth(&o)
-	n := 0
-	for _, p := range e.params {
-		n += len(p.types)
+	if !e.inOrder {
+		slices.SortFunc(e.types, func(x, y *typed) int {
+			kx, ky := x.paramKey(x.key), y.paramKey(y.key)
+			return kx.Compare(&ky)
+		})
+		e.inOrder = true
 	}
-	o.Params = make([]inventory.Param, 0, n)
-	for k, p := range e.params {
-		for _, t := range p.types {
-			o.Params = append(o.Params, t.param(&k))
+	o.Params = make([]inventory.Param, 0, len(e.types))
+	for _, t := range e.types {
+		if t.count > 0 {
+			o.Params = append(o.Params, t.param(t.key))
 		}
 	}
-	slices.SortFunc(o.Params, func(x, y inventory.Param) int { return x.Compare(&y.ParamKey) })
 	return o
 }
 
@@ -344,6 +362,11 @@ func (b *buffers) take(a *aggregate) {
 			}
 			for i := range e.sensitive {
 				b.put(e.sensitive[i].Data)
+			}
+			if e.busy() {
+				e.renew()
+			} else {
+				delete(part.endpoints, e.key)
 			}
 		}
 	}

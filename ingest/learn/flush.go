@@ -39,6 +39,7 @@ type landing struct {
 func (l *Learner) fly(ctx context.Context) {
 	a := l.now
 	l.now = newAggregate()
+	l.now.past, a.past = a.past, nil
 	l.flying = true
 	go func() { l.landed <- l.flush(ctx, a) }() // drain waits for it
 }
@@ -52,6 +53,7 @@ func (l *Learner) land(r *landing) {
 	l.merged()
 	l.touch(r.reshaped)
 	l.pool.take(r.from)
+	l.now.past = r.from
 }
 
 // adapt keeps updates near maxTransaction, whatever the machine and the store.

@@ -26,7 +26,7 @@ import (
 // The defaults of Config.
 const (
 	DefaultFlushEvery   = 500 * time.Millisecond
-	DefaultFlushRecords = 8192
+	DefaultFlushRecords = 32 << 10
 	DefaultCacheBytes   = 64 << 20
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
@@ -88,6 +88,7 @@ type Learner struct {
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
 	pool     buffers
+	sampler  sampler
 	panics   int
 	configs  map[int32]*accountConfig
 	dirty    []*collection             // those with mergeAt
@@ -391,6 +392,8 @@ func (l *Learner) forgetAll() {
 		l.land(<-l.landed)
 	}
 	l.accounts.forget()
+	l.sampler.forget()
+	l.now.past = nil
 	l.dirty, l.jobs, l.relist = nil, nil, true
 }
 

@@ -25,6 +25,7 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 			p = a.newParam(k)
 			ep.params[k] = p
 			a.bytes += paramBytes
+			ep.size += paramBytes
 		}
 		if i < len(ep.order) {
 			ep.order[i] = p
@@ -32,7 +33,8 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 			ep.order = append(ep.order, p)
 		}
 	}
-	t, hidden := p.find(x), o.redact
+	hidden := o.redact
+	t := p.find(ep, x, hidden)
 	if t == nil {
 		hidden = hidden || o.hides(x)
 		t = a.detect(ep, p, x, o, hidden)
@@ -48,15 +50,34 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 	return t
 }
 
-// find returns the type of a value that is known.
-func (p *param) find(x *extract.Param) *typed {
+// find returns the type of a value that is known, which it notes.
+func (p *param) find(ep *endpoint, x *extract.Param, hidden bool) *typed {
 	if p.usual != nil && p.usualKind == x.Kind && p.usualValue == x.Value {
+		if p.usualIn != ep.generation && !hidden {
+			p.usualIn = ep.generation
+			p.usual.note(x.Kind, p.usualValue)
+		}
 		return p.usual
 	}
 	if x.Kind == extract.Number && len(p.known) >= maxKnown {
 		return nil // to name a number is as cheap as to look it up
 	}
-	return p.known[knownValue{x.Value, x.Kind}]
+	k := knownValue{x.Value, x.Kind}
+	have, ok := p.known[k]
+	if ok && have.in != ep.generation && !hidden {
+		have.in = ep.generation
+		p.known[knownValue{have.value, x.Kind}] = have
+		have.t.note(x.Kind, have.value)
+	}
+	return have.t
+}
+
+// note notes a value, which lasts.
+func (t *typed) note(kind extract.Kind, value string) {
+	t.observeRange(value)
+	if kind != extract.Null && kind != extract.EmptyObject {
+		t.addValue(value)
+	}
 }
 
 // detect finds the type of a value, and notes the value.
@@ -69,7 +90,7 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 		}
 	}
 	if t == nil {
-		t = p.newType()
+		t = ep.newType(p)
 		t.key, t.name, t.redacted = &p.key, name, o.cfg.detector.Redacted(name)
 		t.sensitive = o.cfg.sensitive(ep, p, x, name)
 		t.sketched = !t.redacted && (x.Place == extract.URLParam || x.Place == extract.Query || x.Place == extract.RequestBody)
@@ -87,13 +108,14 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	}
 	v := a.keep(x.Value)
 	a.bytes += int64(len(v)) + valueBytes
+	ep.size += int64(len(v)) + valueBytes
 	if p.usual == nil {
-		p.usual, p.usualKind, p.usualValue = t, x.Kind, v
+		p.usual, p.usualKind, p.usualValue, p.usualIn = t, x.Kind, v, ep.generation
 	} else if len(p.known) < maxKnown {
 		if p.known == nil {
-			p.known = map[knownValue]*typed{}
+			p.known = map[knownValue]remembered{}
 		}
-		p.known[knownValue{v, x.Kind}] = t
+		p.known[knownValue{v, x.Kind}] = remembered{t, v, ep.generation}
 	}
 	if x.Kind != extract.Null && x.Kind != extract.EmptyObject {
 		t.addValue(v)

@@ -15,6 +15,7 @@ import (
 	"harken/ingest"
 	"harken/ingest/learn/filter"
 	"harken/inventory"
+	"harken/inventory/datatype"
 	"harken/inventory/extract"
 )
 
@@ -116,7 +117,7 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 		return true
 	}
 	x := observed{
-		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e),
+		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e), now: l.cfg.Now(),
 		redact: c.redact || cfg.settings.Redacts(r.Source),
 	}
 	if scheme != "" && authority != "" {
@@ -125,6 +126,7 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 			x.origin = scheme + "://" + authority
 		}
 	}
+	l.sampler.tick(x.now)
 	parts := l.work.extract.Split(e)
 	if len(parts) == 0 {
 		return l.learnPart(ctx, &x, nil)
@@ -145,6 +147,7 @@ type observed struct {
 	cfg     *accountConfig
 	c       *collection
 	at      int64
+	now     time.Time
 	origin  string
 	redact  bool // no values are kept
 	caller  inventory.Callers
@@ -164,7 +167,8 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		return false
 	}
 	key := inventory.EndpointKey{Collection: x.c.id, URL: url, Method: method}
-	if !x.cfg.limiter.Allow(l.work.hash(&key), time.Unix(x.at, 0)) {
+	hash := l.work.hash(&key)
+	if !x.cfg.limiter.Allow(hash, time.Unix(x.at, 0)) {
 		l.metrics.filtered.Inc()
 		l.drop(x.account, x.cfg, x.Record, x.entry, filter.RateLimit)
 		return true
@@ -197,7 +201,9 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		}
 	}
 	l.now.account(x.account).learned(x.c.id, x.redact, x.cfg)
-	l.sample(ep, x, pattern)
+	if l.sampler.wants(w.sampleHash(hash, x), x.now) {
+		l.sample(ep, x, pattern)
+	}
 	l.metrics.learned.Inc()
 	return true
 }
@@ -256,6 +262,26 @@ func (w *worker) hash(k *inventory.EndpointKey) uint64 {
 	return maphash.Comparable(w.seed, *k)
 }
 
+// sampleHash names an endpoint, of which hash is the one, to the sampler: together
+// with the sensitive parameters that the record has, each of which has samples of
+// its own.
+func (w *worker) sampleHash(hash uint64, x *observed) uint64 {
+	hash += uint64(x.account) * 0x9e3779b97f4a7c15 //nolint:gosec // accounts are not negative
+	if x.redact {
+		return hash
+	}
+	for _, t := range w.sensitive {
+		k := *t.key
+		hash ^= maphash.Comparable(w.seed, typedKey{k, t.name})
+	}
+	return hash
+}
+
+type typedKey struct {
+	paramKey
+	name datatype.Name
+}
+
 // sample keeps the record as an example.
 func (l *Learner) sample(ep *endpoint, x *observed, template string) {
 	if x.data == nil {
@@ -274,12 +300,10 @@ func (l *Learner) sample(ep *endpoint, x *observed, template string) {
 	if x.redact {
 		l.work.sensitive = l.work.sensitive[:0]
 	}
-	slot := ep.sampled % len(ep.ring)
 	// Counted first: the record may be what makes the one in its place too old.
 	of := count(l.work.sensitive, nil)
-	old, _ := l.now.leave(ep, slot, &l.pool)
-	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old))
-	ep.ringOf[slot] = of
+	old := l.now.leave(ep, &l.pool)
+	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old), of)
 }
 
 // endpoint returns the endpoint with a key, which may share memory with an entry.
@@ -287,11 +311,13 @@ func (a *aggregate) endpoint(account int32, k inventory.EndpointKey) *endpoint {
 	part := a.account(account)
 	ep := part.endpoints[k]
 	if ep == nil {
-		k.URL, k.Method = strings.Clone(k.URL), strings.Clone(k.Method)
-		ep = &endpoint{key: k, params: map[paramKey]*param{}}
-		part.endpoints[k] = ep
+		if ep = a.past.take(account, k); ep == nil {
+			k.URL, k.Method = strings.Clone(k.URL), strings.Clone(k.Method)
+			ep = &endpoint{key: k, params: map[paramKey]*param{}, size: endpointBytes}
+		}
+		part.endpoints[ep.key] = ep
 		a.endpoints++
-		a.bytes += endpointBytes
+		a.bytes += ep.size
 	}
 	return ep
 }

@@ -36,13 +36,16 @@ func count(of []*typed, old []counted) []counted {
 	return out
 }
 
-// leave takes the sample in a slot of the ring out, before another takes its
-// place. While it is among the newest of a sensitive parameter it stays beside the
-// ring; else its bytes are returned, to be used again.
-func (a *aggregate) leave(e *endpoint, slot int, pool *buffers) (data []byte, of []counted) {
-	data, of = e.ring[slot].Data, e.ringOf[slot]
-	if !wanted(of) {
-		return data, of
+// leave takes the sample out of the ring in whose place the next one comes. While
+// it is among the newest of a sensitive parameter it stays beside the ring; else
+// its bytes are returned, to be used again.
+func (a *aggregate) leave(e *endpoint, pool *buffers) (data []byte) {
+	if len(e.ring) < inventory.MaxSamples {
+		return nil
+	}
+	slot := &e.ring[e.sampled%inventory.MaxSamples]
+	if !wanted(slot.of) {
+		return slot.Data
 	}
 	if len(e.sensitive) >= 4*inventory.MaxSamples {
 		e.sensitive = slices.DeleteFunc(e.sensitive, func(s sensitive) bool {
@@ -56,10 +59,10 @@ func (a *aggregate) leave(e *endpoint, slot int, pool *buffers) (data []byte, of
 			return true
 		})
 	}
-	e.sensitive = append(e.sensitive, sensitive{e.ring[slot], of})
+	e.sensitive = append(e.sensitive, *slot)
 	a.samples++
-	e.ring[slot].Data, e.ringOf[slot] = nil, nil
-	return nil, nil
+	slot.Data, slot.of = nil, nil
+	return nil
 }
 
 // paramKeys are the parameters that a record is one of the newest samples of.

@@ -91,14 +91,17 @@ type applier struct {
 	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
 	traffic       []byte
+	packed        []byte // params of stored
+	merger        inventory.ParamMerger
 	stored        [chunk]storedEndpoint
 	args          []any
 	types         []string
 }
 
 // A storedEndpoint is the row of an observation's key; its id is 0 if there is
-// none.
+// none. Its params are packed until they are needed.
 type storedEndpoint struct {
+	packed  []byte
 	id      int64
 	sampled int64 // samples that were ever stored
 	indexed bool  // it has sensitive samples
@@ -128,7 +131,7 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 		a.sensitives[k] = append(a.sensitives[k], i)
 	}
 	for es := range slices.Chunk(u.Endpoints, chunk) {
-		if err := a.load(ctx, es); err != nil {
+		if err := a.loadPacked(ctx, es); err != nil {
 			return err
 		}
 		for i := range es {
@@ -193,8 +196,23 @@ func (a *applier) drop(ctx context.Context, d *inventory.Drop) error {
 	return err
 }
 
-// load reads what is stored of some observations.
+// load reads what is stored of some observations, params too.
 func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
+	if err := a.loadPacked(ctx, es); err != nil {
+		return err
+	}
+	for i := range es {
+		if s := &a.stored[i]; s.id != 0 {
+			if err := inventory.ParseParams(s.packed, &s.Endpoint); err != nil {
+				return fmt.Errorf("params of %s %s: %w", s.Method, s.URL, err)
+			}
+		}
+	}
+	return nil
+}
+
+// loadPacked leaves params packed.
+func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error {
 	a.args = a.args[:0]
 	for i := range es {
 		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
@@ -209,6 +227,7 @@ func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 		return err
 	}
 	defer rows.Close()
+	a.packed = a.packed[:0]
 	var facts, params, traffic sql.RawBytes
 	for rows.Next() {
 		var i int
@@ -219,9 +238,12 @@ func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
 		}
 		s := &a.stored[i]
 		s.id, s.sampled, s.indexed = id, sampled, indexed
-		if err := unpackAll(facts, params, traffic, &s.Endpoint); err != nil {
+		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
 			return err
 		}
+		n := len(a.packed)
+		a.packed = append(a.packed, params...) // what it was before stays where it is
+		s.packed = a.packed[n:]
 	}
 	return rows.Err()
 }
@@ -241,14 +263,12 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	}
 	mine, keys := a.samples[o.EndpointKey], a.sensitives[o.EndpointKey]
 	o, mine, keys = a.redact(o, mine, keys, u)
-	a.types = appendTypes(a.types[:0], e.Params)
-	before := firsts(&e.Endpoint)
-	ways, reached := e.AuthTypes, e.AccessTypes
-	e.Merge(o)
-	e.moved = !same(ways, e.AuthTypes) || !same(reached, e.AccessTypes)
+	changed, err := a.merge(e, o)
+	if err != nil {
+		return err
+	}
 	seq := e.sampled
 	e.sampled += int64(len(mine))
-	changed := e.id == 0 || firsts(&e.Endpoint) != before
 	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
 		if a.due == nil {
 			a.due = map[int32]bool{}
@@ -264,15 +284,46 @@ func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *stored
 	return a.ring(ctx, e.id, seq, mine, u.Samples)
 }
 
+// merge merges o into e, and the params of both into a.params. changed says that
+// something is new or was seen first earlier: then, and if e moved, e has its params.
+func (a *applier) merge(e *storedEndpoint, o *inventory.Endpoint) (changed bool, err error) {
+	discovered, last, before := e.Discovered, e.LastSeen, firsts(&e.Endpoint)
+	ways, reached := e.AuthTypes, e.AccessTypes
+	rest := *o
+	rest.Params = nil
+	e.Merge(&rest)
+	e.moved = !same(ways, e.AuthTypes) || !same(reached, e.AccessTypes)
+	changed = e.id == 0 || firsts(&e.Endpoint) != before
+	a.types = a.types[:0]
+	if !changed && !e.moved {
+		var ok bool
+		if a.params, ok = a.merger.Merge(a.params[:0], e.packed, discovered, last, e.LastSeen, o.Params); ok {
+			return false, nil
+		}
+	}
+	if e.id != 0 {
+		old := inventory.Endpoint{Discovered: discovered, LastSeen: last}
+		if err := inventory.ParseParams(e.packed, &old); err != nil {
+			return false, fmt.Errorf("params: %w", err)
+		}
+		e.Params = old.Params
+	}
+	a.types = appendTypes(a.types, e.Params)
+	before = firsts(&e.Endpoint)
+	e.Merge(&inventory.Endpoint{Params: o.Params})
+	a.params = inventory.AppendParams(a.params[:0], &e.Endpoint)
+	return changed || firsts(&e.Endpoint) != before, nil
+}
+
 // same says whether a set is the one that it was merged into: merging makes
 // another one when it adds something.
 func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
-// put stores e, with what is derived from it: the index of types, beyond
+// put stores e and a.params, with what is derived from it: the index of types, beyond
 // a.types, and the changes if they are others than before.
 func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) error {
 	fresh := e.id == 0
-	a.facts, a.params = inventory.AppendFacts(a.facts[:0], &e.Endpoint), inventory.AppendParams(a.params[:0], &e.Endpoint)
+	a.facts = inventory.AppendFacts(a.facts[:0], &e.Endpoint)
 	a.traffic = inventory.AppendTraffic(a.traffic[:0], e.Traffic)
 	if e.id != 0 {
 		if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, e.sampled, a.facts, a.params, a.traffic, e.id); err != nil {

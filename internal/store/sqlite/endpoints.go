@@ -38,6 +38,17 @@ func unpackAll(facts, params, traffic []byte, e *inventory.Endpoint) (err error)
 	return nil
 }
 
+// unpackFacts is unpackAll without the params.
+func unpackFacts(facts, traffic []byte, e *inventory.Endpoint) (err error) {
+	if err = inventory.ParseFacts(facts, e); err != nil {
+		return fmt.Errorf("facts of %s %s: %w", e.Method, e.URL, err)
+	}
+	if e.Traffic, err = inventory.ParseTraffic(traffic); err != nil {
+		return fmt.Errorf("traffic of %s %s: %w", e.Method, e.URL, err)
+	}
+	return nil
+}
+
 func unpack(facts, params []byte, e *inventory.Endpoint) error {
 	if err := inventory.ParseFacts(facts, e); err != nil {
 		return fmt.Errorf("facts of %s %s: %w", e.Method, e.URL, err)

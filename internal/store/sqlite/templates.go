@@ -139,6 +139,7 @@ func (b *absorber) run(ctx context.Context) error {
 	if err := b.groups.replace(ctx, b.in); err != nil {
 		return err
 	}
+	b.params = inventory.AppendParams(b.params[:0], &b.template.Endpoint)
 	if err := b.put(ctx, &b.template, true); err != nil {
 		return err
 	}

@@ -1,0 +1,88 @@
+package inventory_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"harken/inventory"
+)
+
+// TestParamMergerIsMerge merges packed params and unpacked ones alike.
+func TestParamMergerIsMerge(t *testing.T) {
+	var m inventory.ParamMerger
+	merged := 0
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		e := observation(r)
+		for range r.IntN(40) {
+			o := observation(r)
+			e.Merge(&o)
+		}
+		o := observation(r)
+		if r.IntN(4) > 0 { // all known, and later
+			o = inventory.Endpoint{Discovered: e.Discovered + 5, LastSeen: e.LastSeen + int64(r.IntN(3)), Params: o.Params}
+			kept := o.Params[:0]
+			for i := range o.Params {
+				for j := range e.Params {
+					if e.Params[j].ParamKey == o.Params[i].ParamKey {
+						o.Params[i].FirstSeen = e.Params[j].FirstSeen + int64(r.IntN(2))
+						kept = append(kept, o.Params[i])
+					}
+				}
+			}
+			o.Params = kept
+		}
+		packed := inventory.AppendParams(nil, &e)
+		discovered, was := e.Discovered, e.LastSeen
+		known := map[inventory.ParamKey]int64{}
+		for i := range e.Params {
+			known[e.Params[i].ParamKey] = e.Params[i].FirstSeen
+		}
+		e.Merge(&o)
+		can := e.Discovered == discovered
+		for i := range o.Params {
+			first, ok := known[o.Params[i].ParamKey]
+			can = can && ok && (o.Params[i].FirstSeen == 0 || first != 0 && first <= o.Params[i].FirstSeen)
+		}
+		if e.Discovered != discovered {
+			continue
+		}
+		prefix := []byte("x")
+		got, ok := m.Merge(prefix, packed, discovered, was, e.LastSeen, o.Params)
+		if ok != can {
+			t.Fatalf("seed %d: Merge is ok %v, want %v", seed, ok, can)
+		}
+		if !ok {
+			continue
+		}
+		merged++
+		if want := inventory.AppendParams([]byte("x"), &e); !bytes.Equal(got, want) {
+			t.Fatalf("seed %d:\ngot  %x\nwant %x", seed, got, want)
+		}
+	}
+	if merged < 500 {
+		t.Errorf("only %d observations were of known params", merged)
+	}
+}
+
+// FuzzParamMerger gives what parsing gives, or refuses.
+func FuzzParamMerger(f *testing.F) {
+	f.Add(inventory.AppendParams(nil, typical(60)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var m inventory.ParamMerger
+		got, ok := m.Merge(nil, data, 10, 20, 30, nil)
+		e := inventory.Endpoint{Discovered: 10, LastSeen: 20}
+		err := inventory.ParseParams(data, &e)
+		if ok != (err == nil) {
+			t.Fatalf("ok %v, but parsing gives %v", ok, err)
+		}
+		if !ok {
+			return
+		}
+		again := inventory.Endpoint{Discovered: 10, LastSeen: 30}
+		if err := inventory.ParseParams(got, &again); err != nil || len(again.Params) != len(e.Params) {
+			t.Fatalf("%x became %x with %d params, %v; want %d", data, got, len(again.Params), err, len(e.Params))
+		}
+	})
+}
