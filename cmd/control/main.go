@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"harken/internal/flagenv"
@@ -25,7 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once, as without a handler.
 	context.AfterFunc(ctx, stop)
-	floor := heapFloor()
+	floor := tuneHeap()
 	err := run(ctx, os.Args[1:])
 	runtime.KeepAlive(floor)
 	if err != nil {
@@ -33,15 +34,23 @@ func main() {
 	}
 }
 
-// heapFloor returns memory that is never touched, as that of harken-proxy: without
-// it the garbage collector takes a tenth of all CPU of a busy API. Who sets GOGC or
-// GOMEMLIMIT is left alone.
-func heapFloor() []byte {
-	const size = 32 << 20
+// Bounds of the heap: below floor the garbage collector rests, without which it
+// takes a tenth of all CPU of a busy API; near limit it works harder, which keeps
+// the process under 300 MB with a million-record inventory at no measurable cost.
+// What is alive may exceed the limit. floor is never touched, so it takes no memory,
+// but it counts.
+const (
+	floorSize = 32 << 20
+	softLimit = 200<<20 + floorSize
+)
+
+// tuneHeap sets these bounds, unless GOGC or GOMEMLIMIT do, and returns the floor.
+func tuneHeap() []byte {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
-	return make([]byte, size)
+	debug.SetMemoryLimit(softLimit)
+	return make([]byte, floorSize)
 }
 
 // run parses the command line and runs the control plane until ctx is done.
