@@ -3,6 +3,7 @@ package mitm
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -50,6 +51,10 @@ type exchangeKey struct{}
 // lingerTime is how long a client may take to send the rest of a body that
 // nobody waits for.
 const lingerTime = 5 * time.Second
+
+// lingerBytes is how much of it is read for the sake of the connection, as net/http
+// does.
+const lingerBytes = 256 << 10
 
 // newExchange begins the exchange of r, whose URL already names the upstream.
 func (p *Proxy) newExchange(w http.ResponseWriter, r *http.Request, cc *clientConn, raw string) *exchange {
@@ -127,9 +132,16 @@ func (ex *exchange) close() {
 	ex.mu.Lock()
 	ended := ex.body.ended
 	ex.mu.Unlock()
-	if !ended && ex.in.ProtoMajor == 1 {
-		// The server now reads the rest, which may never come.
-		_ = http.NewResponseController(ex.writer).SetReadDeadline(time.Now().Add(lingerTime))
+	if ended || ex.in.ProtoMajor != 1 {
+		return
+	}
+	// The server reads the rest when the handler has returned, which may never come.
+	// Where that is all of it, the server panics in full-duplex mode ("invalid
+	// concurrent Body.Read call") and the client loses its connection, so we read it.
+	rc := http.NewResponseController(ex.writer)
+	_ = rc.SetReadDeadline(time.Now().Add(lingerTime))
+	if ex.in.Header.Get("Expect") == "" && rc.Flush() == nil {
+		_, _ = io.CopyN(io.Discard, ex.in.Body, lingerBytes)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -316,5 +317,36 @@ func TestNewChecksConfig(t *testing.T) {
 	}
 	if _, err := mitm.New(mitm.Config{Issuer: newAuthority(t), TunnelHosts: []string{"a/b"}}); err == nil {
 		t.Error("New with a bad glob gave no error")
+	}
+}
+
+// A request whose body nobody took because the upstream is away does not cost its
+// client the connection.
+func TestUnreachableKeepsConnection(t *testing.T) {
+	e := start(t, nil)
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := gone.Addr().String()
+	_ = gone.Close()
+	conn, err := net.Dial("tcp", e.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	br := bufio.NewReader(conn)
+	for _, body := range []string{"{}", strings.Repeat("x", 100<<10), ""} {
+		if _, err := io.WriteString(conn, "PUT http://"+host+"/a HTTP/1.1\r\nHost: "+host+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatalf("after a body of %d bytes: %v", len(body), err)
+		}
+		read(t, resp, nil)
+		if resp.StatusCode != http.StatusBadGateway || resp.Close {
+			t.Errorf("a body of %d bytes: status %d, close %v", len(body), resp.StatusCode, resp.Close)
+		}
 	}
 }
