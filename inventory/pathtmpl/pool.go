@@ -196,12 +196,11 @@ func (pl *pool) takeAll(v *values) (due bool) {
 }
 
 // fill makes a place have enough values.
-func (pl *pool) fill() bool {
+func (pl *pool) fill() {
 	if len(pl.taken) < lookAlikes {
 		pl.taken = slices.Repeat([]uint64{0}, lookAlikes)
 		pl.seen, pl.due = pl.taken, true
 	}
-	return pl.due
 }
 
 // place has the values of a learned template count where it has STRING, from now on.
