@@ -30,6 +30,7 @@ type values struct {
 	exact    []uint64 // hashes of distinct values, sorted; nil once there are more
 	sketch   []byte   // HyperLogLog registers, for more
 	pool     *pool    // of the place, where it counts; see pool.go
+	votes    []uint64 // what counts there: see voteOf; sorted, at most lookAlikes
 }
 
 // A Placeholder is the evidence of one placeholder of a template.
@@ -139,7 +140,7 @@ func (s *Set) Grown() bool {
 func (s *Set) evidenceOf(t *entry) *evidence {
 	if t.ev == nil && s.bytes < s.maxBytes() {
 		n := countPlaceholders(t.url)
-		t.ev = &evidence{values: make([]values, n), bytes: 64 + 80*int64(n)}
+		t.ev = &evidence{values: make([]values, n), bytes: 64 + 104*int64(n)}
 		s.bytes += t.ev.bytes
 	}
 	return t.ev
@@ -155,6 +156,10 @@ func (ev *evidence) addFirst(path string) {
 // count adds a value to those of a placeholder, which stands at segment index.
 func (s *Set) count(m *methodSet, t *entry, v *values, index int, value string, room bool) {
 	grown := v.add(value, room, !s.opt.NoExamples)
+	h, votes := v.elect(value, room)
+	if votes {
+		grown += 8
+	}
 	t.ev.bytes += grown
 	if grown == 0 || t.group == nil || !t.rule.learned() {
 		return
@@ -162,7 +167,7 @@ func (s *Set) count(m *methodSet, t *entry, v *values, index int, value string, 
 	if t.group.vote(index, value) {
 		s.enqueue(m, t)
 	}
-	if v.pool != nil && !isNarrow(value) && v.pool.take(hashText(value)) {
+	if v.pool != nil && votes && v.pool.take(h) {
 		s.enqueue(m, t)
 	}
 }
@@ -220,6 +225,11 @@ func (v *values) unite(o *values) (grown int64) {
 	}
 	for _, h := range o.exact {
 		grown += v.addHash(h, true)
+	}
+	for _, h := range o.votes {
+		if vote(&v.votes, h) {
+			grown += 8
+		}
 	}
 	if o.sketch != nil {
 		if v.sketch == nil {

@@ -253,7 +253,7 @@ func (b *bucket) nameOf(e *entry) string {
 	return strings.ToLower(seg)
 }
 
-func (b *bucket) hash(i int) uint64 { return hashText(decode(b.nameOf(b.members[i].e))) }
+func (b *bucket) vote(i int) (h uint64, ok bool) { return voteOf(decode(b.nameOf(b.members[i].e))) }
 
 // put adds a member and reports whether there was none of that name.
 func (b *bucket) put(e *entry, name string, locale bool) (i int, added bool) {
@@ -288,7 +288,8 @@ func (b *bucket) file(i int, sh *Shape) int {
 	if mem.slot > 0 {
 		old := &b.slots[mem.slot-1]
 		old.count--
-		if at, ok := slices.BinarySearch(old.names, b.hash(i)); ok {
+		h, _ := b.vote(i)
+		if at, ok := slices.BinarySearch(old.names, h); ok {
 			old.names = slices.Delete(old.names, at, at+1)
 		}
 		mem.slot = 0
@@ -318,7 +319,9 @@ func (b *bucket) file(i int, sh *Shape) int {
 		b.slots = append(b.slots, n)
 	}
 	b.slots[at].count++
-	vote(&b.slots[at].names, b.hash(i))
+	if h, ok := b.vote(i); ok {
+		vote(&b.slots[at].names, h)
+	}
 	mem.slot = int16(at + 1)
 	return at
 }

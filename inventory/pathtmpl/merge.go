@@ -97,9 +97,8 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // shapes among the look-alikes, 128 paths that a template remembers as
 // look-alikes of others, 256 templates with numbers among the paths with the same
 // words, 64 kinds of paths whose values are counted for one place, three segments
-// before it that may be values themselves. Where locales stand among the values of
-// a place that has eleven only with them, and other parameters before it, the order
-// may decide whether it is known. A set of MaxBytes finds no new look-alikes.
+// before it that may be values themselves. A set of MaxBytes finds no new
+// look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()

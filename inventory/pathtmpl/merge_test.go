@@ -256,7 +256,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 	// Seeds that failed once: which template took a path first decided whether
 	// another one was widened.
-	for _, seed := range []uint64{818, 876, 990, 1014, 1112, 1404, 1752, 2558, 2957, 8448, 9188, 11607, 14034, 16460} {
+	for _, seed := range []uint64{230, 818, 876, 990, 1014, 1112, 1404, 1752, 2558, 2957, 8448, 9188, 11607, 14034, 16460, 1234, 1378, 5054, 5570, 9238, 10481} {
 		orderDoesNotMatter(t, seed)
 	}
 }

@@ -9,8 +9,8 @@ import (
 // may be widened to take what the rules would make INTEGER, FLOAT or OBJECT_ID, if
 // there were enough other values at that place. What decides must not depend on
 // which template happened to be there first to take a path, so it is kept by the
-// place, which is a segment of a group: the values that are no numbers, of all paths
-// of the group; and all templates with numbers that there ever were, also those
+// place, which is a segment of a group: the values that are no numbers and no locales,
+// of all paths of the group; and all templates with numbers that there ever were, also those
 // that became part of another one, because a template that comes later may take
 // their paths.
 
@@ -22,10 +22,11 @@ const formCost = 250
 
 // vote counts a value at a segment, and reports whether there are enough now.
 func (g *group) vote(i int, value string) bool {
-	if len(g.votes[i]) >= lookAlikes || isNarrow(value) {
+	if len(g.votes[i]) >= lookAlikes {
 		return false
 	}
-	return g.voteHash(i, hashText(value))
+	h, ok := voteOf(value)
+	return ok && g.voteHash(i, h)
 }
 
 func (g *group) voteHash(i int, h uint64) bool {
@@ -76,11 +77,7 @@ func (s *Set) poll(g *group, e *entry, segs []segment) {
 
 // adopt counts the values of a placeholder that had no numbers.
 func (g *group) adopt(i int, v *values) {
-	if v.sketch != nil {
-		g.fill(i)
-		return
-	}
-	for _, h := range v.exact {
+	for _, h := range v.votes {
 		g.voteHash(i, h)
 	}
 }

@@ -15,7 +15,8 @@ import (
 //
 // What a pool knows does not depend on the order of the URLs: a URL is either a
 // member of its buckets, or a template with STRING at the place took it, which then
-// counts its value.
+// counts its value. Numbers and locales never count, since templates with other
+// placeholders may take them.
 
 // A pool is what all methods, and all paths that go on in some way, show of one place.
 type pool struct {
@@ -139,6 +140,45 @@ func vote(set *[]uint64, h uint64) bool {
 	return !known
 }
 
+// voteOf gives the hash by which a value counts for its place, and false if it does
+// not: numbers have placeholders of their own, and so have locales, which now LOCALE
+// takes and now STRING. Only what the value is decides, not who took it.
+func voteOf(value string) (h uint64, ok bool) {
+	value = strings.ToLower(value)
+	return hashText(value), !isNarrow(value) && !isLocale(value)
+}
+
+// elect has a value count for its place, and reports whether it is new.
+func (v *values) elect(value string, room bool) (h uint64, fresh bool) {
+	if !room || len(v.votes) >= lookAlikes {
+		return 0, false
+	}
+	h, ok := voteOf(value)
+	return h, ok && vote(&v.votes, h)
+}
+
+// recall finds what counts among values that were stored. Those that are no examples
+// are known only by their hashes, and count.
+func (v *values) recall() (grown int64) {
+	hashes := v.exact
+	if v.sketch != nil {
+		hashes = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // there were many more
+	}
+	known := make(map[uint64]bool, len(v.examples))
+	for _, x := range v.examples {
+		known[hashText(x)] = true
+		if h, ok := voteOf(x); ok {
+			vote(&v.votes, h)
+		}
+	}
+	for _, h := range hashes {
+		if !known[h] {
+			vote(&v.votes, h)
+		}
+	}
+	return 8 * int64(len(v.votes))
+}
+
 // take counts a value that a template has at the place, and reports whether the
 // pool is to be reckoned.
 func (pl *pool) take(h uint64) bool {
@@ -149,22 +189,18 @@ func (pl *pool) take(h uint64) bool {
 
 // takeAll counts all values of a placeholder.
 func (pl *pool) takeAll(v *values) (due bool) {
-	if v.sketch != nil {
-		return pl.fill()
-	}
-	for _, h := range v.exact {
+	for _, h := range v.votes {
 		due = pl.take(h) || due
 	}
 	return due
 }
 
 // fill makes a place have enough values.
-func (pl *pool) fill() bool {
+func (pl *pool) fill() {
 	if len(pl.taken) < lookAlikes {
 		pl.taken = slices.Repeat([]uint64{0}, lookAlikes)
 		pl.seen, pl.due = pl.taken, true
 	}
-	return pl.due
 }
 
 // place has the values of a learned template count where it has STRING, from now on.
@@ -217,8 +253,10 @@ func (p *pass) see(b *bucket, name string) {
 		pl.several = append(pl.several, pooled{&p.m.index, b})
 		p.bytes += pooledCost
 	}
-	vote(&pl.seen, hashText(decode(name)))
-	pl.heat()
+	if h, ok := voteOf(decode(name)); ok {
+		vote(&pl.seen, h)
+		pl.heat()
+	}
 }
 
 // heat has the buckets of a place compared once there are values enough.

@@ -59,6 +59,13 @@ func TestPlaces(t *testing.T) {
 		around("GET /users/", opaque, "1999"), []string{"GET /users/bcdf/orders", "GET /users/cdfg/orders"})
 	f("ten of a rule", "GET /users/STRING, GET /users/bcdf/orders/bcdf, GET /users/cdfg/orders/cdfg", alike,
 		around("GET /users/", opaque[1:], "1999"), []string{"GET /users/bcdf/orders/bcdf", "GET /users/cdfg/orders/cdfg"})
+	// Locales do not count, and spellings that differ in case count once.
+	f("ten and locales", "GET /users/STRING, GET /users/bcdf/orders, GET /users/cdfg/orders", alike,
+		around("GET /users/", opaque[3:], "1999"), []string{"GET /users/de", "GET /users/fr-FR", "GET /users/bcdf/orders", "GET /users/cdfg/orders"})
+	f("ten and case", "GET /users/STRING, GET /users/bcdf/orders, GET /users/cdfg/orders", alike,
+		around("GET /users/", opaque[3:], "1999"), []string{"GET /users/WJXK1999", "GET /users/VBNQ1999", "GET /users/bcdf/orders", "GET /users/cdfg/orders"})
+	f("eleven", "GET /users/STRING, GET /users/STRING/orders", alike,
+		around("GET /users/", opaque[2:], "1999"), []string{"GET /users/bcdf/orders", "GET /users/cdfg/orders"})
 }
 
 // Two kinds of look-alikes never count together, also not where others do.

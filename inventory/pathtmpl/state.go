@@ -238,7 +238,7 @@ func (r *reader) evidence(n int) *evidence {
 		r.fail("wrong number of placeholders")
 		return nil
 	}
-	ev := &evidence{values: make([]values, n), bytes: 64 + 80*int64(n)}
+	ev := &evidence{values: make([]values, n), bytes: 64 + 104*int64(n)}
 	var grown int64
 	ev.first, grown = r.texts(maxFirst, maxFirstPath)
 	ev.bytes += grown
@@ -253,6 +253,7 @@ func (r *reader) evidence(n int) *evidence {
 			if slices.ContainsFunc(v.sketch, func(b byte) bool { return b > 57 }) {
 				r.fail("bad sketch")
 			}
+			ev.bytes += v.recall()
 			continue
 		}
 		for range k {
@@ -268,6 +269,7 @@ func (r *reader) evidence(n int) *evidence {
 			v.exact = append(v.exact, h)
 			ev.bytes += 8
 		}
+		ev.bytes += v.recall()
 	}
 	return ev
 }
