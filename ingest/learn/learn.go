@@ -88,7 +88,6 @@ type Learner struct {
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
 	pool     buffers
-	sampler  sampler
 	panics   int
 	configs  map[int32]*accountConfig
 	dirty    []*collection             // those with mergeAt
@@ -392,7 +391,6 @@ func (l *Learner) forgetAll() {
 		l.land(<-l.landed)
 	}
 	l.accounts.forget()
-	l.sampler.forget()
 	l.now.past = nil
 	l.dirty, l.jobs, l.relist = nil, nil, true
 }

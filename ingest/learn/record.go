@@ -15,7 +15,6 @@ import (
 	"harken/ingest"
 	"harken/ingest/learn/filter"
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/extract"
 )
 
@@ -117,7 +116,7 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 		return true
 	}
 	x := observed{
-		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e), now: l.cfg.Now(),
+		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e),
 		redact: c.redact || cfg.settings.Redacts(r.Source),
 	}
 	if scheme != "" && authority != "" {
@@ -126,7 +125,6 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 			x.origin = scheme + "://" + authority
 		}
 	}
-	l.sampler.tick(x.now)
 	parts := l.work.extract.Split(e)
 	if len(parts) == 0 {
 		return l.learnPart(ctx, &x, nil)
@@ -147,7 +145,6 @@ type observed struct {
 	cfg     *accountConfig
 	c       *collection
 	at      int64
-	now     time.Time
 	origin  string
 	redact  bool // no values are kept
 	caller  inventory.Callers
@@ -167,8 +164,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		return false
 	}
 	key := inventory.EndpointKey{Collection: x.c.id, URL: url, Method: method}
-	hash := l.work.hash(&key)
-	if !x.cfg.limiter.Allow(hash, time.Unix(x.at, 0)) {
+	if !x.cfg.limiter.Allow(l.work.hash(&key), time.Unix(x.at, 0)) {
 		l.metrics.filtered.Inc()
 		l.drop(x.account, x.cfg, x.Record, x.entry, filter.RateLimit)
 		return true
@@ -201,9 +197,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		}
 	}
 	l.now.account(x.account).learned(x.c.id, x.redact, x.cfg)
-	if l.sampler.wants(w.sampleHash(hash, x), x.now) {
-		l.sample(ep, x, pattern)
-	}
+	l.sample(ep, x, pattern)
 	l.metrics.learned.Inc()
 	return true
 }
@@ -260,26 +254,6 @@ func (w *worker) hash(k *inventory.EndpointKey) uint64 {
 		w.seed = maphash.MakeSeed()
 	}
 	return maphash.Comparable(w.seed, *k)
-}
-
-// sampleHash names an endpoint, of which hash is the one, to the sampler: together
-// with the sensitive parameters that the record has, each of which has samples of
-// its own.
-func (w *worker) sampleHash(hash uint64, x *observed) uint64 {
-	hash += uint64(x.account) * 0x9e3779b97f4a7c15 //nolint:gosec // accounts are not negative
-	if x.redact {
-		return hash
-	}
-	for _, t := range w.sensitive {
-		k := *t.key
-		hash ^= maphash.Comparable(w.seed, typedKey{k, t.name})
-	}
-	return hash
-}
-
-type typedKey struct {
-	paramKey
-	name datatype.Name
 }
 
 // sample keeps the record as an example.
