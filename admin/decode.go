@@ -188,10 +188,10 @@ type field struct {
 }
 
 // parseObject splits a JSON object into its members; of equal names the last
-// wins. Nothing, or white space, is an empty object.
+// wins. Nothing is an empty object; white space alone is malformed (RFC 8259, section 2).
 func parseObject(b []byte) (fields, error) {
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if len(bytes.TrimSpace(b)) == 0 {
+	if len(b) == 0 {
 		return fields{}, nil
 	}
 	if tooDeep(b) {

@@ -94,11 +94,16 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// padded is an empty object of n bytes.
+func padded(n int64) io.Reader {
+	return io.MultiReader(strings.NewReader("{}"), io.LimitReader(spaces{}, n-2))
+}
+
 func zipped(t *testing.T, n int) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	_, err := io.Copy(z, io.LimitReader(spaces{}, int64(n)))
+	_, err := io.Copy(z, padded(int64(n)))
 	if err = errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +121,7 @@ func (spaces) Read(p []byte) (int, error) {
 
 func TestBodyCaps(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.MaxUpload = 4 << 20 })
-	big := func(n int64) io.Reader { return io.LimitReader(spaces{}, n) }
+	big := func(n int64) io.Reader { return padded(n) }
 	post := func(status int, who, name string, body io.Reader, headers ...string) {
 		t.Helper()
 		w.want(t, status, who, http.MethodPost, "/api/"+name, body, headers...)

@@ -40,7 +40,7 @@ func main() {
 // What is alive may exceed the limit. floor is never touched, so it takes no memory,
 // but it counts.
 const (
-	floorSize = 32 << 20
+	floorSize = 16 << 20
 	softLimit = 200<<20 + floorSize
 )
 
