@@ -121,7 +121,7 @@ func (spaces) Read(p []byte) (int, error) {
 
 func TestBodyCaps(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.MaxUpload = 4 << 20 })
-	big := func(n int64) io.Reader { return padded(n) }
+	big := padded
 	post := func(status int, who, name string, body io.Reader, headers ...string) {
 		t.Helper()
 		w.want(t, status, who, http.MethodPost, "/api/"+name, body, headers...)
