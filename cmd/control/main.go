@@ -40,7 +40,7 @@ func main() {
 // What is alive may exceed the limit. floor is never touched, so it takes no memory,
 // but it counts.
 const (
-	floorSize = 16 << 20
+	floorSize = 4 << 20
 	softLimit = 200<<20 + floorSize
 )
 
