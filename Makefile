@@ -31,7 +31,7 @@ deadcode:
 test:
 	$(GO) test -race -shuffle=on ./...
 
-# Real binaries, a real Kafka, real clients. Needs node, python3, java and maven.
+# Real binaries, a real Kafka, real clients. Needs node, python3, java, maven and chromium.
 e2e: build
 	cd internal/e2e && $(GO) test -count=1 -timeout 40m ./...
 

@@ -76,9 +76,9 @@ type Config struct {
 	Learner Learner
 
 	Invites Invites
-	// RevealTokens seals API keys when they are made, so that their owners can see
-	// them again. With nil a key is shown once and never stored.
-	RevealTokens *auth.Sealer
+	// RevealTokens seals API keys when they are made, with Sealer, so that their
+	// owners can see them again. Else a key is shown once and never stored.
+	RevealTokens bool
 
 	CAPage  http.Handler // mounted at /ca, without that prefix; with nil there is none
 	Healthz http.Handler // with nil: 200
@@ -229,6 +229,9 @@ func (cfg *Config) defaults() error {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.RevealTokens && cfg.Sealer == nil {
+		return errors.New("admin: Config with RevealTokens needs a Sealer")
 	}
 	if cfg.Plans == nil {
 		cfg.Plans = LocalPlans(nil)

@@ -28,8 +28,7 @@ type allowDeletion struct {
 	AllowDeletionOfURLs Bool `json:"allowDeletionOfUrls" api:"required"`
 }
 
-// ignoreCase sets a setting of the published API that is kept and given back:
-// nothing here goes by it.
+// ignoreCase sets whether paths that differ in letter case only are one endpoint.
 type ignoreCase struct {
 	HandleAPIsCaseInsensitive Bool `json:"handleApisCaseInsensitive" api:"required"`
 }

@@ -49,8 +49,8 @@ func (a *API) addAPIToken(ctx context.Context, c *auth.Caller, in addAPITokenReq
 	}
 	text := auth.NewToken()
 	k := auth.NewAPIKey(text, c.User.ID, c.Account, u, a.cfg.Now().Unix())
-	if a.cfg.RevealTokens != nil {
-		k.Seal(a.cfg.RevealTokens, text)
+	if a.cfg.RevealTokens {
+		k.Seal(a.cfg.Sealer, text)
 	}
 	k, err := a.cfg.Users.AddKey(ctx, k)
 	if err != nil {
@@ -86,9 +86,11 @@ func (a *API) fetchAPITokens(ctx context.Context, c *auth.Caller, _ none) (fetch
 	out := fetchAPITokensResponse{APITokenList: []token{}}
 	all, err := a.cfg.Users.Keys(ctx, c.User.ID, c.Account)
 	for i := range all {
-		text, ok := all[i].Reveal(a.cfg.RevealTokens)
-		if !ok {
-			text = all[i].Prefix
+		text := all[i].Prefix
+		if a.cfg.RevealTokens {
+			if whole, ok := all[i].Reveal(a.cfg.Sealer); ok {
+				text = whole
+			}
 		}
 		out.APITokenList = append(out.APITokenList, toToken(&all[i], text, c))
 	}

@@ -82,9 +82,7 @@ func (c *control) openIdentity(ctx context.Context, o *options, cfg *admin.Confi
 		c.deps.Log.Warn("the secret key does not open this database: made a new signing key, so everybody signs in again", "file", path, "file_made", made)
 	}
 	cfg.Tokens, cfg.Sealer = signer, sealer
-	if o.revealTokens {
-		cfg.RevealTokens = sealer
-	}
+	cfg.RevealTokens = o.revealTokens
 	cfg.Mailer = &admin.Outbox{Dir: filepath.Join(o.data, "outbox")}
 	cfg.PublicURL, cfg.OpenSignup, cfg.LimitReset = f.publicURL, f.openSignup, f.limitReset
 	cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.ResetTokenLifetime = f.access, f.refresh, f.reset

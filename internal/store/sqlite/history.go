@@ -151,16 +151,7 @@ func (db *DB) accounts(ctx context.Context) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var ids []int32
-	for rows.Next() {
-		var id int32
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return scanIDs(rows)
 }
 
 func (s *store) compactFiles(ctx context.Context, now int64) error {

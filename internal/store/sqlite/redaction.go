@@ -83,6 +83,11 @@ func (a *applier) redactedCollections(ctx context.Context) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
+	return scanIDs(rows)
+}
+
+// scanIDs reads and closes rows of one id each.
+func scanIDs(rows *sql.Rows) ([]int32, error) {
 	defer rows.Close()
 	var ids []int32
 	for rows.Next() {
