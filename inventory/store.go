@@ -56,6 +56,9 @@ type CollectionKey struct{ Account, ID int32 }
 type Mark struct {
 	Log       string // Origin.Log
 	Partition string // Batch.Partition
+	// Shard, unless 0, says that the mark is that of a part of the records only, which
+	// may be stored ahead of the others. What part that is the learner knows.
+	Shard uint8
 }
 
 // An Update is what some batches taught: observations to merge, new samples,

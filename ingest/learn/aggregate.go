@@ -2,9 +2,9 @@ package learn
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"harken/ingest"
 	"harken/inventory"
@@ -12,11 +12,17 @@ import (
 	"harken/inventory/extract"
 )
 
-// An aggregate is what some records taught and is not stored yet.
+// An aggregate is what some records of a shard taught and is not stored yet.
 type aggregate struct {
+	shard uint8
+	batch int64 // the first one of which it has records
+	born  time.Time
+	flown bool // it is, or was, on its way to the store
+
 	accounts map[int32]*accountPart
-	marks    map[inventory.Mark]int64
-	acks     map[string]func(context.Context) error // of the last batch of each partition
+	spans    map[*position]*span // the records that it has
+	lately   *position           // of latest
+	latest   *span               // the last one of spans that was used
 
 	records   int // that count or were dropped
 	endpoints int
@@ -42,14 +48,8 @@ type accountPart struct {
 }
 
 func newAggregate() *aggregate {
-	return &aggregate{
-		accounts: map[int32]*accountPart{}, marks: map[inventory.Mark]int64{},
-		acks: map[string]func(context.Context) error{},
-	}
+	return &aggregate{accounts: map[int32]*accountPart{}, spans: map[*position]*span{}}
 }
-
-// waiting reports whether there is anything to store or to acknowledge.
-func (a *aggregate) waiting() bool { return a.records > 0 || len(a.acks) > 0 }
 
 // work estimates what storing costs: rows that are read, merged and written.
 func (a *aggregate) work() int { return a.endpoints + a.samples + int(a.sampled>>12) }
@@ -246,32 +246,6 @@ func (e *endpoint) sawSource(source string, at int64) {
 	e.sources = append(e.sources, seen{strings.Clone(source), at})
 }
 
-// update turns the aggregate into what the store takes.
-func (a *aggregate) update() *inventory.Update {
-	u := &inventory.Update{Marks: a.marks, Accounts: make(map[int32]*inventory.AccountUpdate, len(a.accounts))}
-	for id, part := range a.accounts {
-		au := &inventory.AccountUpdate{Dropped: part.dropped, Endpoints: make([]inventory.Endpoint, 0, len(part.endpoints))}
-		for _, e := range part.endpoints {
-			au.Endpoints = append(au.Endpoints, e.observation())
-			au.Samples = e.appendSamples(au.Samples)
-			au.Sensitive = e.appendSensitive(au.Sensitive)
-		}
-		if part.redaction != nil {
-			au.Redaction = *part.redaction
-		}
-		for c, all := range part.redacted {
-			if all {
-				au.Redacted = append(au.Redacted, c)
-			}
-		}
-		au.Drops = part.allDrops()
-		// In the order of the index, which is the cheapest to write.
-		slices.SortFunc(au.Endpoints, func(x, y inventory.Endpoint) int { return x.Compare(y.EndpointKey) })
-		u.Accounts[id] = au
-	}
-	return u
-}
-
 func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
 	n := len(e.ring)
 	for i := range n {
@@ -354,7 +328,9 @@ const (
 	maxFreeBuffer = 16 << 10
 )
 
-func (b *buffers) take(a *aggregate) {
+// take takes the bytes of what was stored, and leaves the endpoints that are worth to
+// be used again; it returns what these take.
+func (b *buffers) take(a *aggregate) (bytes int64) {
 	for _, part := range a.accounts {
 		for _, e := range part.endpoints {
 			for i := range e.ring {
@@ -365,11 +341,13 @@ func (b *buffers) take(a *aggregate) {
 			}
 			if e.busy() {
 				e.renew()
+				bytes += e.size
 			} else {
 				delete(part.endpoints, e.key)
 			}
 		}
 	}
+	return bytes
 }
 
 func (b *buffers) put(data []byte) {

@@ -52,6 +52,7 @@ func (l *Learner) drop(account int32, cfg *accountConfig, r *ingest.Record, e *h
 		return
 	}
 	if data := l.example(cfg, r, e, d.example); data != nil {
+		l.now.bytes += int64(len(data) - len(d.example))
 		d.example, d.at = data, at
 		part.redactedBy(cfg)
 	}
@@ -122,11 +123,10 @@ func (l *Learner) timeOf(r *ingest.Record, e *har.Entry) int64 {
 	return l.cfg.Now().Unix()
 }
 
-// all gives what was dropped.
-func (p *accountPart) allDrops() []inventory.Drop {
-	out := make([]inventory.Drop, 0, len(p.drops))
+// appendDrops appends what was dropped.
+func (p *accountPart) appendDrops(dst []inventory.Drop) []inventory.Drop {
 	for k, d := range p.drops {
-		out = append(out, inventory.Drop{Rule: k.rule, Host: k.host, Count: d.count, Last: d.last, Example: d.example})
+		dst = append(dst, inventory.Drop{Rule: k.rule, Host: k.host, Count: d.count, Last: d.last, Example: d.example})
 	}
-	return out
+	return dst
 }

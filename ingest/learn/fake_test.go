@@ -58,8 +58,10 @@ func (x exchange) record(seq int64) *ingest.Record {
 	if source == "" {
 		source = "MIRRORING"
 	}
+	_, host, _ := strings.Cut(x.url, "://")
+	host, _, _ = strings.Cut(host, "/")
 	return &ingest.Record{
-		ID: ingest.ID{15: byte(seq)}, Origin: ingest.Origin{Log: logID, Seq: seq}, Account: x.account, Collection: x.collection, Source: source,
+		ID: ingest.ID{15: byte(seq)}, Origin: ingest.Origin{Log: logID, Seq: seq}, Account: x.account, Collection: x.collection, Source: source, Host: host,
 		Time: e.Started, Data: har.AppendEntry(nil, &e),
 	}
 }

@@ -28,20 +28,19 @@ const (
 
 // A landing is the outcome of a flush.
 type landing struct {
-	from *aggregate
+	from *flight
 	took time.Duration // of the transaction
 	// Endpoints that may become part of a template and whose parameters changed.
 	reshaped []accountKey
 	err      error // the grace after the end was over
 }
 
-// fly starts to store the aggregate, and a new one.
-func (l *Learner) fly(ctx context.Context) {
-	a := l.now
-	l.now = newAggregate()
-	l.now.past, a.past = a.past, nil
+// fly starts to store some of what waits, or only of what jobs wait for, and to go on
+// with jobs.
+func (l *Learner) fly(ctx context.Context, only bool) {
+	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
 	l.flying = true
-	go func() { l.landed <- l.flush(ctx, a) }() // drain waits for it
+	go func() { l.landed <- l.flush(ctx, f) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
@@ -52,8 +51,7 @@ func (l *Learner) land(r *landing) {
 	}
 	l.merged()
 	l.touch(r.reshaped)
-	l.pool.take(r.from)
-	l.now.past = r.from
+	l.waiting.land(r.from, &l.pool)
 }
 
 // adapt keeps updates near maxTransaction, whatever the machine and the store.
@@ -61,17 +59,17 @@ func (l *Learner) adapt(r *landing) {
 	switch {
 	case r.took > maxTransaction:
 		l.budget = max(minBudget, int(float64(l.budget)*0.8*float64(maxTransaction)/float64(r.took)))
-	case r.took < maxTransaction/2 && r.from.work() >= l.budget:
+	case r.took < maxTransaction/2 && r.from.work() >= l.budget/2:
 		l.budget = min(maxBudget, l.budget+l.budget/4)
 	}
 }
 
-// flush stores an aggregate and acknowledges its batches, then has some of the
+// flush stores a flight and acknowledges its batches, then has some of the
 // paths merged for which passes found a template.
-func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
+func (l *Learner) flush(ctx context.Context, f *flight) *landing {
 	start := time.Now()
-	out := &landing{from: a}
-	u := a.update()
+	out := &landing{from: f}
+	u := f.update()
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
 			return false
@@ -82,7 +80,7 @@ func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
 	if out.took, out.err = l.apply(ctx, u); out.err != nil {
 		return out
 	}
-	if a.waiting() {
+	if len(f.parts) > 0 {
 		l.metrics.flush.Observe(time.Since(start).Seconds())
 	}
 	l.mu.Lock()
@@ -91,7 +89,7 @@ func (l *Learner) flush(ctx context.Context, a *aggregate) *landing {
 	}
 	l.mu.Unlock()
 	l.notify()
-	for partition, ack := range a.acks {
+	for partition, ack := range f.acks {
 		// A batch that is not acknowledged comes again, and its mark says that
 		// it was learned: nothing is lost or doubled.
 		if err := ack(ctx); err != nil && ctx.Err() == nil {
@@ -169,10 +167,8 @@ func (l *Learner) drain(ctx context.Context) error {
 			return r.err
 		}
 	}
-	if l.now.waiting() {
-		if err := l.flyAndLand(ctx); err != nil {
-			return err
-		}
+	if err := l.flyAll(ctx); err != nil {
+		return err
 	}
 	for ctx.Err() == nil {
 		if len(l.jobs) == 0 {
@@ -187,8 +183,18 @@ func (l *Learner) drain(ctx context.Context) error {
 	return nil
 }
 
+// flyAll stores all that waits. Nothing is on its way.
+func (l *Learner) flyAll(ctx context.Context) error {
+	for l.waiting.waiting() {
+		if err := l.flyAndLand(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *Learner) flyAndLand(ctx context.Context) error {
-	l.fly(ctx)
+	l.fly(ctx, false)
 	r := <-l.landed
 	l.land(r)
 	return r.err
@@ -257,12 +263,15 @@ func (l *Learner) notify() {
 	}
 }
 
-// awaited reports whether someone waits for what the aggregate holds.
+// awaited reports whether someone waits for what was learned and is not stored.
 func (l *Learner) awaited() bool {
+	if !l.waiting.waiting() {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w := range l.waiters {
-		if at, ok := l.now.marks[w.mark]; ok && at >= w.seq {
+		if p := l.waiting.positions[w.mark]; p != nil && p.read >= w.seq {
 			return true
 		}
 	}

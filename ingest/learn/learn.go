@@ -27,7 +27,7 @@ import (
 const (
 	DefaultFlushEvery   = 500 * time.Millisecond
 	DefaultFlushRecords = 32 << 10
-	DefaultCacheBytes   = 64 << 20
+	DefaultCacheBytes   = 80 << 20
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
 	DefaultCompactEvery = time.Hour
@@ -82,8 +82,9 @@ type Learner struct {
 	// Of the goroutine of Run.
 	accounts accounts
 	work     worker
-	now      *aggregate // what is being learned
-	read     map[inventory.Mark]int64
+	waiting  *pending
+	now      *aggregate    // the part of waiting that takes the record
+	passed   time.Time     // when look-alikes were looked for last
 	flying   bool          // an update is on its way to the store
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
@@ -134,7 +135,7 @@ func New(cfg Config) (*Learner, error) {
 	return &Learner{
 		cfg: cfg, log: cfg.Log, metrics: m,
 		accounts: newAccounts(&cfg),
-		now:      newAggregate(),
+		waiting:  newPending(),
 		configs:  map[int32]*accountConfig{},
 		landed:   make(chan *landing, 1),
 		budget:   startBudget, slice: startSlice,
@@ -189,7 +190,7 @@ func (l *Learner) settled(flushCtx context.Context) bool {
 	if l.flying {
 		l.land(<-l.landed)
 	}
-	if l.now.waiting() && l.flyAndLand(flushCtx) != nil {
+	if l.flyAll(flushCtx) != nil {
 		return false
 	}
 	l.expire()
@@ -217,7 +218,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.read = marks
+	l.waiting.start(marks)
 	l.mu.Lock()
 	maps.Copy(l.stored, marks)
 	l.mu.Unlock()
@@ -316,16 +317,22 @@ func (f *fetcher) run(ctx context.Context) error {
 
 // loop learns batches and starts flushes until ctx or the source ends.
 func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
-	timer := time.NewTimer(l.cfg.FlushEvery)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	merge := time.NewTicker(max(l.cfg.MergeEvery/4, time.Millisecond))
 	defer merge.Stop()
-	due := false
 	for {
-		if !l.flying && (len(l.jobs) > 0 || l.now.waiting() && (due || l.full() || l.awaited())) {
-			l.fly(flushCtx)
-			due = false
-			timer.Reset(l.cfg.FlushEvery)
+		switch {
+		case l.flying:
+		case l.mustFly():
+			l.depart(ctx, flushCtx)
+		case len(l.jobs) > 0:
+			l.fly(flushCtx, true)
+		}
+		if oldest := l.waiting.oldest(); l.flying || oldest.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(l.cfg.FlushEvery - time.Since(oldest))
 		}
 		select {
 		case b, ok := <-f.batches:
@@ -338,13 +345,8 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 				l.forgetAll()
 			default:
 			}
-			empty := !l.now.waiting()
 			if !l.learnBatch(ctx, flushCtx, &b) {
 				return
-			}
-			if empty { // the wait is counted from the first record
-				due = false
-				timer.Reset(l.cfg.FlushEvery)
 			}
 			select {
 			case f.done <- struct{}{}:
@@ -352,7 +354,6 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 				return
 			}
 		case <-timer.C:
-			due = true
 		case r := <-l.landed:
 			l.land(r)
 		case <-l.poke:
@@ -365,22 +366,40 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			}
 			close(done)
 		case <-merge.C:
-			l.tick(ctx, flushCtx)
+			if !l.flying && l.lookAlikes(ctx) {
+				l.fly(flushCtx, true)
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// tick merges look-alikes where that is due, after what was learned before.
-func (l *Learner) tick(ctx, flushCtx context.Context) {
-	if l.flying || len(l.jobs) > 0 {
-		return
+// mustFly reports whether something is to be stored now.
+func (l *Learner) mustFly() bool {
+	oldest := l.waiting.oldest()
+	return !oldest.IsZero() && time.Since(oldest) >= l.cfg.FlushEvery || l.full() || l.awaited()
+}
+
+// depart starts the next flush. Look-alikes are looked for before, if it is time:
+// the moments without a flush are rare when there is much to store.
+func (l *Learner) depart(ctx, flushCtx context.Context) {
+	if time.Since(l.passed) >= l.cfg.MergeEvery/4 {
+		l.lookAlikes(ctx)
 	}
+	l.fly(flushCtx, false)
+}
+
+// lookAlikes merges look-alikes where that is due, after what was learned before;
+// it reports whether there is work for the store. Nothing is on its way.
+func (l *Learner) lookAlikes(ctx context.Context) bool {
+	if len(l.jobs) > 0 {
+		return false
+	}
+	l.passed = time.Now()
 	l.leftDue(ctx)
-	if l.jobs = l.mergePass(ctx, false); len(l.jobs) > 0 {
-		l.fly(flushCtx)
-	}
+	l.jobs = l.mergePass(ctx, false)
+	return len(l.jobs) > 0
 }
 
 // forgetAll drops what is known of collections. It waits for the update on its
@@ -391,7 +410,7 @@ func (l *Learner) forgetAll() {
 		l.land(<-l.landed)
 	}
 	l.accounts.forget()
-	l.now.past = nil
+	l.waiting.trim(0)
 	l.dirty, l.jobs, l.relist = nil, nil, true
 }
 
@@ -400,6 +419,7 @@ func (l *Learner) forgetAll() {
 // rest of the batch then comes again.
 func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) bool {
 	start := time.Now()
+	l.waiting.batch++
 	for _, r := range b.Records {
 		if l.full() && !l.rotate(ctx, flushCtx) {
 			return false
@@ -409,13 +429,14 @@ func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) boo
 		}
 	}
 	if b.Ack != nil {
-		l.now.acks[b.Partition] = b.Ack
+		l.waiting.acks = append(l.waiting.acks, heldAck{l.waiting.batch, b.Partition, b.Ack})
+		l.waiting.waits()
 	}
 	l.metrics.batch.Observe(time.Since(start).Seconds())
 	return true
 }
 
-// rotate starts the flush of a full aggregate, after the one before it.
+// rotate starts a flush when no more can be learned before, after the one before it.
 func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
 	if l.flying {
 		select {
@@ -425,12 +446,19 @@ func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
 			return false
 		}
 	}
-	l.fly(flushCtx)
+	l.depart(ctx, flushCtx)
 	return true
 }
 
-// full reports whether the aggregate has to be stored before more is learned.
+// full reports whether something has to be stored before more is learned.
 func (l *Learner) full() bool {
-	a := l.now
-	return a.records >= l.cfg.FlushRecords || a.work() >= l.budget || a.bytes >= l.cfg.CacheBytes/4
+	if l.waiting.urgent != nil {
+		return true
+	}
+	limit := l.cfg.CacheBytes - l.accounts.limit
+	if l.waiting.held < limit {
+		return false
+	}
+	l.waiting.trim(limit * 3 / 4)
+	return l.waiting.held >= limit
 }

@@ -19,6 +19,7 @@ import (
 // collection due: if the process dies on the way, the next one finds the rest.
 type mergeJob struct {
 	c           *collection
+	after       []*aggregate           // that have to be stored before
 	absorptions []inventory.Absorption // that are left
 	state       inventory.TemplateState
 	config      int64 // version of the configuration by which the set was made
@@ -27,6 +28,17 @@ type mergeJob struct {
 	conflict    bool  // someone else changed the state, or the configuration
 	stored      bool  // the state is
 	done        bool
+}
+
+// ready reports whether what was observed before the pass is stored, or is in the
+// update that is being stored.
+func (j *mergeJob) ready() bool {
+	return !slices.ContainsFunc(j.after, func(a *aggregate) bool { return !a.flown })
+}
+
+// awaits reports whether jobs wait for a part to be stored.
+func (l *Learner) awaits(a *aggregate) bool {
+	return slices.ContainsFunc(l.jobs, func(j *mergeJob) bool { return slices.Contains(j.after, a) })
 }
 
 // mergeLimit is how many URLs one pass over a collection looks at, so that it
@@ -208,7 +220,7 @@ func (l *Learner) mergeOne(ctx context.Context, c *collection) *mergeJob {
 	if cfg := l.configs[c.account]; cfg != nil && !cfg.settings.BodyMatching() {
 		opt.Shape = func(string, string) (pathtmpl.Shape, bool) { return pathtmpl.Shape{}, true }
 	}
-	job := &mergeJob{c: c, config: c.config, state: inventory.TemplateState{Version: c.stateVersion}}
+	job := &mergeJob{c: c, after: l.waiting.holding(c), config: c.config, state: inventory.TemplateState{Version: c.stateVersion}}
 	for _, a := range c.merge(opt) {
 		in := inventory.Absorption{Collection: c.id, Method: a.Method, Template: a.Template, URLs: a.URLs}
 		in.Params = l.urlParams(c, a.Template, a.URLs)
@@ -242,9 +254,12 @@ func (l *Learner) shape(ctx context.Context, c *collection, k inventory.Endpoint
 		return pathtmpl.Shape{}, false, err
 	}
 	known := err == nil
-	if part := l.now.accounts[c.account]; part != nil {
-		if ep := part.endpoints[k]; ep != nil {
-			o := ep.observation()
+	for _, a := range l.waiting.parts {
+		if a == nil {
+			continue
+		}
+		if part := a.accounts[c.account]; part != nil && part.endpoints[k] != nil {
+			o := part.endpoints[k].observation()
 			e.Merge(&o)
 			known = true
 		}
@@ -317,7 +332,7 @@ func (l *Learner) absorb(ctx context.Context, reshaped []accountKey) error {
 	}
 	start := time.Now()
 	for _, j := range l.jobs {
-		for !j.done {
+		for !j.done && j.ready() {
 			if err := l.step(ctx, j); err != nil {
 				return err
 			}

@@ -42,21 +42,29 @@ type worker struct {
 // mark. It reports false if ctx ended before the store could say where the record
 // belongs; nothing was learned then.
 func (l *Learner) learnRecord(ctx context.Context, partition string, r *ingest.Record) bool {
-	mark := inventory.Mark{Log: r.Origin.Log, Partition: partition}
-	numbered := r.Origin.Log != ""
-	if numbered {
-		if at, ok := l.read[mark]; ok && r.Origin.Seq <= at {
+	shard := shardOf(r)
+	var at *position
+	if r.Origin.Log != "" {
+		at = l.waiting.position(r.Origin.Log, partition)
+		if l.waiting.repeats(at, shard, r.Origin.Seq) {
 			l.metrics.repeats.Inc()
 			return true
 		}
 	}
-	if !l.learn(ctx, r) {
+	a := l.waiting.part(shard)
+	l.now = a
+	before := a.size()
+	ok := l.learn(ctx, r)
+	l.waiting.held += a.size() - before
+	if !ok {
 		return false
 	}
-	l.now.records++
-	if numbered {
-		l.read[mark] = r.Origin.Seq
-		l.now.marks[mark] = r.Origin.Seq
+	a.records++
+	if at != nil {
+		a.saw(at, r.Origin.Seq)
+	}
+	if a.records >= l.cfg.FlushRecords || a.work() >= l.budget {
+		l.waiting.urgent = a
 	}
 	return true
 }

@@ -26,6 +26,7 @@ func (a *aggregate) take(account int32, k inventory.EndpointKey) *endpoint {
 	e := part.endpoints[k]
 	if e != nil {
 		delete(part.endpoints, k)
+		a.bytes -= e.size
 	}
 	return e
 }

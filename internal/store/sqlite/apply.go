@@ -11,35 +11,6 @@ import (
 	"harken/inventory"
 )
 
-// Marks returns how far each log was read.
-func (db *DB) Marks(ctx context.Context) (map[inventory.Mark]int64, error) {
-	rows, err := db.r.QueryContext(ctx, `SELECT log, part, seq FROM marks`)
-	if err != nil {
-		return nil, fmt.Errorf("read marks: %w", err)
-	}
-	defer rows.Close()
-	marks := map[inventory.Mark]int64{}
-	for rows.Next() {
-		var m inventory.Mark
-		var seq int64
-		if err := rows.Scan(&m.Log, &m.Partition, &seq); err != nil {
-			return nil, fmt.Errorf("read marks: %w", err)
-		}
-		marks[m] = seq
-	}
-	return marks, rows.Err()
-}
-
-// maxMarks bounds the marks: each log that ever was leaves some.
-const maxMarks = 10_000
-
-// pruneMarks forgets the marks that were not raised for the longest time.
-func pruneMarks(ctx context.Context, w *sql.DB) error {
-	_, err := w.ExecContext(ctx, `DELETE FROM marks WHERE (log, part) NOT IN
-		(SELECT log, part FROM marks ORDER BY updated DESC LIMIT ?)`, maxMarks)
-	return err
-}
-
 // Apply merges u into what is stored and raises the marks, in one transaction.
 func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 	for id := range u.Accounts {
@@ -60,7 +31,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 		}
 		now := db.now().Unix()
 		for m, seq := range u.Marks {
-			if _, err := a.putMark.ExecContext(ctx, m.Log, m.Partition, seq, now); err != nil {
+			if _, err := a.putMark.ExecContext(ctx, m.Log, m.Partition, m.Shard, seq, now); err != nil {
 				return fmt.Errorf("mark of %s: %w", m.Log, err)
 			}
 		}

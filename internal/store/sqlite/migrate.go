@@ -21,6 +21,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createGroups,
 		createFiles,
 		createVersions,
+		shardMarks,
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 		{w, &s.putSample, `INSERT OR REPLACE INTO samples (id, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
 		{w, &s.countURL, `UPDATE collections SET urls = urls + ? WHERE account = ? AND id = ?`},
 		{w, &s.hasCollection, `SELECT redact FROM collections WHERE account = ? AND id = ?`},
-		{w, &s.putMark, `INSERT INTO marks (log, part, seq, updated) VALUES (?, ?, ?, ?)
+		{w, &s.putMark, `INSERT INTO marks (log, part, shard, seq, updated) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq), updated = excluded.updated`},
 		{w, &s.addDropped, `INSERT INTO dropped (account, rule, records) VALUES (?, ?, ?)
 			ON CONFLICT DO UPDATE SET records = records + excluded.records`},

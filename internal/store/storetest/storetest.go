@@ -147,6 +147,9 @@ func (k check) marks() {
 	check(map[inventory.Mark]int64{a: 5, b: 0})
 	apply(t, s, &inventory.Update{Marks: map[inventory.Mark]int64{a: 3, b: 9}})
 	check(map[inventory.Mark]int64{a: 5, b: 9})
+	part := inventory.Mark{Log: "l", Partition: "0", Shard: 64}
+	apply(t, s, &inventory.Update{Marks: map[inventory.Mark]int64{a: 6, part: 8}})
+	check(map[inventory.Mark]int64{a: 6, b: 9, part: 8})
 }
 
 // marksWithData breaks off an update: neither data nor marks may be there.
