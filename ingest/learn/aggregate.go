@@ -113,24 +113,20 @@ type param struct {
 	usualValue string
 	usualKind  extract.Kind
 	usual      *typed
-	usualIn    int // the generation whose values it is among
-	known      map[knownValue]remembered
+	usualIn    int          // the generation whose values it is among
+	known      []remembered // at most maxKnown
 	// The first of types, and its first value: mostly there are no others.
 	first   typed
 	firsts  [1]*typed
 	firstly [1]string
 }
 
-type knownValue struct {
-	value string
-	kind  extract.Kind
-}
-
 // remembered is what a value was found to be.
 type remembered struct {
 	t     *typed
-	value string // the key's, which lasts
-	in    int    // the generation whose values it is among
+	value string
+	in    int // the generation whose values it is among
+	kind  extract.Kind
 }
 
 // A typed is a param of one type: what becomes an inventory.Param.
@@ -153,8 +149,9 @@ type typed struct {
 // maxOrder bounds endpoint.order.
 const maxOrder = 256
 
-// maxKnown bounds the values that a param remembers.
-const maxKnown = inventory.MaxValues
+// maxKnown bounds the values that a param remembers: those that come again are few,
+// and looking through many costs as much as finding the type again.
+const maxKnown = 16
 
 // Estimates of the memory of one thing, with its share of maps.
 const (

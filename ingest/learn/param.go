@@ -59,17 +59,18 @@ func (p *param) find(ep *endpoint, x *extract.Param, hidden bool) *typed {
 		}
 		return p.usual
 	}
-	if x.Kind == extract.Number && len(p.known) >= maxKnown {
-		return nil // to name a number is as cheap as to look it up
+	for i := range p.known {
+		have := &p.known[i]
+		if have.value != x.Value || have.kind != x.Kind {
+			continue
+		}
+		if have.in != ep.generation && !hidden {
+			have.in = ep.generation
+			have.t.note(x.Kind, have.value)
+		}
+		return have.t
 	}
-	k := knownValue{x.Value, x.Kind}
-	have, ok := p.known[k]
-	if ok && have.in != ep.generation && !hidden {
-		have.in = ep.generation
-		p.known[knownValue{have.value, x.Kind}] = have
-		have.t.note(x.Kind, have.value)
-	}
-	return have.t
+	return nil
 }
 
 // note notes a value, which lasts.
@@ -103,7 +104,8 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	if long {
 		t.full, t.values = true, nil
 	}
-	if t.full && p.usual != nil && (long || len(p.known) >= maxKnown) {
+	room := len(p.known) < maxKnown
+	if p.usual != nil && (t.full && (long || !room) || !room && slices.Contains(t.values, x.Value)) {
 		return t // not worth remembering
 	}
 	v := a.keep(x.Value)
@@ -111,11 +113,8 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	ep.size += int64(len(v)) + valueBytes
 	if p.usual == nil {
 		p.usual, p.usualKind, p.usualValue, p.usualIn = t, x.Kind, v, ep.generation
-	} else if len(p.known) < maxKnown {
-		if p.known == nil {
-			p.known = map[knownValue]remembered{}
-		}
-		p.known[knownValue{v, x.Kind}] = remembered{t, v, ep.generation}
+	} else if room {
+		p.known = append(p.known, remembered{t, v, ep.generation, x.Kind})
 	}
 	if x.Kind != extract.Null && x.Kind != extract.EmptyObject {
 		t.addValue(v)

@@ -9,9 +9,13 @@ import "harken/inventory"
 // keeps whole slabs of text in memory.
 const maxGenerations = 16
 
+// minBusy is how many records an endpoint has to have for that: those with fewer
+// would hold much memory for few records.
+const minBusy = 4
+
 // busy reports whether an endpoint of an update that was stored is worth keeping.
 func (e *endpoint) busy() bool {
-	return e.count > 1 && e.generation < maxGenerations && len(e.types) <= maxOrder
+	return e.count >= minBusy && e.generation < maxGenerations && len(e.types) <= maxOrder
 }
 
 // take gives an endpoint that can be used again, or nil.
