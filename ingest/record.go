@@ -89,11 +89,15 @@ func (r *Record) Entry() (*har.Entry, error) {
 
 // DecodeEntry decodes the record's entry from either form into e, which it
 // overwrites.
-func (r *Record) DecodeEntry(e *har.Entry) error {
+func (r *Record) DecodeEntry(e *har.Entry) error { return r.DecodeEntryBy(new(har.Decoder), e) }
+
+// DecodeEntryBy is DecodeEntry in the memory of a Decoder: what e holds is valid
+// only until that is used again.
+func (r *Record) DecodeEntryBy(d *har.Decoder, e *har.Entry) error {
 	if r.Form == FormAkto {
 		return decodeAkto(r, e)
 	}
-	if err := har.DecodeEntry(r.Data, e); err != nil {
+	if err := d.Decode(r.Data, e); err != nil {
 		return err
 	}
 	if e.Started.IsZero() {
