@@ -2,6 +2,7 @@ package har
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"math/bits"
@@ -236,6 +237,17 @@ func stops(word uint64) uint64 {
 func (d *decoder) unescape(start, w int) ([]byte, *DecodeError) {
 	b := d.b
 	for r := w; r < len(b); {
+		if len(b)-r >= 8 {
+			next := word(b[r : r+8])
+			n := bits.TrailingZeros64(stops(next)) / 8 // 8 if there is none
+			// What is behind the n bytes is still to be read, and stays as it is.
+			keep := ^uint64(0) << (8 * n)
+			binary.LittleEndian.PutUint64(b[w:], word(b[w:w+8])&keep|next&^keep)
+			w, r = w+n, r+n
+			if n == 8 {
+				continue
+			}
+		}
 		c := b[r]
 		if c == '"' {
 			d.i = r + 1
