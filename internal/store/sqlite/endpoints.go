@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -163,7 +164,8 @@ func jsonList[T any](list []T) string {
 	return string(b)
 }
 
-// Samples returns the newest samples of an endpoint, oldest first.
+// Samples returns the newest samples of an endpoint, oldest first. They are put in
+// order here: SQLite would copy each, with its data, to sort them.
 func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
 	rows, err := s.db.points.samples.QueryContext(context.WithoutCancel(ctx), s.account, k.Collection, k.URL, k.Method)
 	if err != nil {
@@ -171,14 +173,24 @@ func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]invento
 	}
 	defer rows.Close()
 	var all []inventory.Sample
+	var order []int64
+	one := inventory.Sample{Endpoint: k, Account: s.account}
+	var seq int64
+	var id, source, data sql.RawBytes
 	for rows.Next() {
-		one := inventory.Sample{Endpoint: k, Account: s.account}
-		var id sql.RawBytes
-		if err := rows.Scan(&one.Time, &id, &one.Source, &one.Data); err != nil {
+		if err := rows.Scan(&seq, &one.Time, &id, &source, &data); err != nil {
 			return nil, fmt.Errorf("list samples: %w", err)
 		}
 		copy(one.ID[:], id)
-		all = append(all, one)
+		if one.Source != string(source) { // most are of one
+			one.Source = string(source)
+		}
+		one.Data = bytes.Clone(data)
+		if all == nil {
+			all, order = make([]inventory.Sample, 0, inventory.MaxSamples), make([]int64, 0, inventory.MaxSamples)
+		}
+		at, _ := slices.BinarySearch(order, seq)
+		all, order = slices.Insert(all, at, one), slices.Insert(order, at, seq)
 	}
 	return all, rows.Err()
 }

@@ -35,9 +35,9 @@ func (p *points) prepare(ctx context.Context, w, r *sql.DB) error {
 		{r, &p.authVersion, selectAuthVersion},
 		{r, &p.hasMarks, `SELECT EXISTS (SELECT 1 FROM sensitive_params WHERE account = ?)`},
 		{r, &p.marksOf, selectMarks + ` AND p.collection = ?` + orderMarks},
-		{r, &p.samples, `SELECT s.time, s.record, s.source, s.data FROM endpoints e
+		{r, &p.samples, `SELECT s.seq, s.time, s.record, s.source, s.data FROM endpoints e
 			JOIN samples s ON s.id BETWEEN e.id << 4 AND e.id << 4 | 15
-			WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ? ORDER BY s.seq`},
+			WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ?`},
 		{r, &p.allCollections, selectCollections + ` ORDER BY id`},
 		{w, &p.addAudit, `INSERT INTO audit (account, time, row) VALUES (?, ?, ?)`},
 		// The planner would rather go through all collections in the order of ids.
