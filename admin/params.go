@@ -20,22 +20,22 @@ type endpointRequest struct {
 // of the same URL. collection is findCollection, or activeCollection for what is
 // closed to deactivated ones. An endpoint that is visible for being in a group is
 // found by its own collection too, which may be hidden: it is active then.
-func (in *endpointRequest) find(ctx context.Context, c *auth.Caller, collection findCollectionFunc) ([]inventory.Endpoint, error) {
-	col, err := collection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+func (in *endpointRequest) find(ctx context.Context, f *finder, collection findCollectionFunc) ([]inventory.Endpoint, error) {
+	col, err := collection(ctx, f.c, "apiCollectionId", in.APICollectionID.N)
 	if id := in.APICollectionID.N; isNotFound(err) && math.MinInt32 <= id && id <= math.MaxInt32 {
-		if found, ferr := newFinder(c).find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
+		if found, ferr := f.find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
 			return found, ferr
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newFinder(c).find(ctx, col.ID, in.URL, in.Method)
+	return f.find(ctx, col.ID, in.URL, in.Method)
 }
 
 // active returns the endpoints that a request names, in an active collection.
 func (in *endpointRequest) active(ctx context.Context, c *auth.Caller) ([]inventory.Endpoint, error) {
-	return in.find(ctx, c, activeCollection)
+	return in.find(ctx, newFinder(c), activeCollection)
 }
 
 type findCollectionFunc func(ctx context.Context, c *auth.Caller, field string, id int64) (inventory.Collection, error)

@@ -62,14 +62,23 @@ type sampleID struct {
 // fetchSamples gives the stored samples of an endpoint, and its traffic over time.
 func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
-	found, err := in.active(ctx, c)
+	var samples [][]inventory.Sample // of each that is found
+	f := newFinder(c)
+	f.load = func(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
+		e, of, err := c.Store.Sampled(ctx, k)
+		if err == nil {
+			samples = append(samples, of)
+		}
+		return e, err
+	}
+	found, err := in.find(ctx, f, activeCollection)
 	if err != nil {
 		return out, err
 	}
 	texts := a.sampleTexts()
 	defer a.samples.Put(texts)
 	for i := range found {
-		if err := out.add(ctx, c, &found[i], texts); err != nil {
+		if err := out.add(&found[i], samples[i], texts); err != nil {
 			return out, err
 		}
 	}
@@ -77,11 +86,10 @@ func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointReque
 }
 
 // add appends the traffic and the samples of one endpoint.
-func (r *fetchSamplesResponse) add(ctx context.Context, c *auth.Caller, e *inventory.Endpoint, texts *sampleTexts) error {
+func (r *fetchSamplesResponse) add(e *inventory.Endpoint, samples []inventory.Sample, texts *sampleTexts) error {
 	r.addTraffic(e.Traffic)
-	samples, err := c.Store.Samples(ctx, e.EndpointKey)
-	if err != nil || len(samples) == 0 {
-		return err
+	if len(samples) == 0 {
+		return nil
 	}
 	data := sampleData{
 		ID: sampleID{EndpointKey: e.EndpointKey, ResponseCode: -1}, Samples: make([]string, 0, len(samples)),

@@ -12,8 +12,8 @@ func fill(rng *rand.Rand, v reflect.Value) {
 	texts := []string{"", "plain", `{"a":"b\"\\"}`, "\b\f\n\r\t\x00\x7f", "\u2028 \u2029", "<&>", "\xff\xfe", "ü€😀 and more of it, beyond eight bytes \"\x1f", "\u2027"}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(rng, v.Field(i))
+		for _, f := range v.Fields() {
+			fill(rng, f)
 		}
 	case reflect.Slice:
 		if n := rng.IntN(5); n > 0 {
