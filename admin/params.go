@@ -111,18 +111,23 @@ func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest
 	if err != nil {
 		return out, err
 	}
-	out.Data.Params = []param{}
+	n := 0
 	for i := range found {
+		n += len(found[i].Params)
+	}
+	out.Data.Params = make([]param, 0, n)
+	for i := range found {
+		ids := collectionIDs(found[i].Collection, found[i].Groups)
 		for j := range found[i].Params {
-			out.Data.Params = append(out.Data.Params, toParam(s, &found[i], &found[i].Params[j]))
+			out.Data.Params = append(out.Data.Params, toParam(s, &found[i], ids, &found[i].Params[j]))
 		}
 	}
 	return out, nil
 }
 
-func toParam(s *sensitivity, e *inventory.Endpoint, p *inventory.Param) param {
+func toParam(s *sensitivity, e *inventory.Endpoint, collections []int32, p *inventory.Param) param {
 	out := param{
-		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: collectionIDs(e.Collection, e.Groups),
+		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: collections,
 		ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query, Param: p.Name,
 		SubType: toSubType(s.types, p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
 		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: &elements{orEmpty(p.Values)}, Domain: p.Domain(),
