@@ -162,6 +162,9 @@ type API struct {
 	guard  *http.CrossOriginProtection
 	jobs   *job.Runner
 	seldom seldom
+	// replies and samples have the memory of calls that are made often.
+	replies replyPool
+	samples sync.Pool // of *sampleTexts
 
 	unaudited prometheus.Counter
 	pushed    *prometheus.CounterVec

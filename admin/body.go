@@ -167,12 +167,12 @@ func (b *budget) parseMultipart(m *multipart.Reader) (fields, error) {
 }
 
 // readAll is io.ReadAll that counts what it holds, in steps, before it allocates.
-// Small bodies are free.
+// Small bodies are free, and most are smaller than 512 bytes.
 func (b *budget) readAll(in io.Reader) ([]byte, error) {
 	var out []byte
 	for {
 		if len(out) == cap(out) {
-			grow := max(4<<10, min(int64(cap(out)), 8<<20))
+			grow := max(512, min(int64(cap(out)), 8<<20))
 			if int64(cap(out))+grow > maxBody {
 				if !b.a.memory.TryAcquire(grow) {
 					return nil, fault.New(fault.Busy, "too many uploads at once; try again later")

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strconv"
+	"sync"
 
 	"harken/admin/auth"
 	"harken/ingest"
@@ -171,24 +172,57 @@ func (a *API) reply(c *call, out any) {
 }
 
 func (a *API) write(ctx context.Context, c *call, status int, body any) {
-	b, err := encode(body)
+	buf := a.replies.take()
+	b, err := appendReply(*buf, body)
 	if err != nil { // a reply type that cannot be encoded is our mistake
 		a.log.ErrorContext(ctx, "reply not encoded", "path", c.route.url(), "err", err)
-		status, b = http.StatusInternalServerError, []byte(`{"actionErrors":["internal error"]}`)
+		status, b = http.StatusInternalServerError, append(*buf, `{"actionErrors":["internal error"]}`...)
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(b))) // else what is longer than a buffer goes in chunks
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(b) // the client is gone
+	a.replies.giveBack(buf, b)
 }
 
-// encode is json.Marshal without escapes for HTML: a link must be whole when it is
+// A replyPool has the memory in which replies are encoded. It is safe for concurrent
+// use.
+type replyPool struct{ free sync.Pool }
+
+// keptReply is how large a rare reply may be without its memory being kept.
+const keptReply = 256 << 10
+
+func (p *replyPool) take() *[]byte {
+	if buf, ok := p.free.Get().(*[]byte); ok {
+		return buf
+	}
+	return new([]byte)
+}
+
+// giveBack ends the use of buf and of what was appended to it.
+func (p *replyPool) giveBack(buf *[]byte, b []byte) {
+	if cap(b) <= keptReply {
+		*buf = b[:0]
+		p.free.Put(buf)
+	}
+}
+
+// An appender is a reply that writes itself, byte for byte as encoding/json does:
+// where reflection takes a good part of the time of a call that is made often.
+type appender interface {
+	appendJSON(dst []byte) []byte
+}
+
+// appendReply is json.Marshal without escapes for HTML: a link must be whole when it is
 // copied from the terminal. No browser takes the answer for a page, because its type
 // is JSON and X-Content-Type-Options says so.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+func appendReply(dst []byte, v any) ([]byte, error) {
+	if v, ok := v.(appender); ok {
+		return v.appendJSON(dst), nil
+	}
+	b := bytes.NewBuffer(dst)
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err

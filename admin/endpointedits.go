@@ -21,7 +21,7 @@ func (a *API) saveEndpointDescription(ctx context.Context, c *auth.Caller, in en
 		return none{}, err
 	}
 	at := endpointRequest{in.APICollectionID, in.URL, in.Method}
-	found, err := at.find(ctx, c, findCollection)
+	found, err := at.find(ctx, newFinder(c), findCollection)
 	if err != nil {
 		return none{}, err
 	}

@@ -267,6 +267,7 @@ func orEmpty[T any](s []T) []T {
 type finder struct {
 	c     *auth.Caller
 	paths map[int32]*paths
+	load  func(context.Context, inventory.EndpointKey) (inventory.Endpoint, error) // reads one of the store
 }
 
 // paths are the templates of a collection, and of a group all endpoints too.
@@ -275,7 +276,9 @@ type paths struct {
 	members map[string][]inventory.EndpointKey // by method and URL; of a group
 }
 
-func newFinder(c *auth.Caller) *finder { return &finder{c: c, paths: map[int32]*paths{}} }
+func newFinder(c *auth.Caller) *finder {
+	return &finder{c: c, paths: map[int32]*paths{}, load: c.Store.Endpoint}
+}
 
 // one is find for what can be one endpoint only.
 func (f *finder) one(ctx context.Context, collection int32, url, method string) (inventory.Endpoint, error) {
@@ -320,7 +323,7 @@ func (f *finder) find(ctx context.Context, collection int32, url, method string)
 func (f *finder) read(ctx context.Context, keys ...inventory.EndpointKey) ([]inventory.Endpoint, error) {
 	var all []inventory.Endpoint
 	for _, k := range keys {
-		e, err := f.c.Store.Endpoint(ctx, k)
+		e, err := f.load(ctx, k)
 		if isNotFound(err) {
 			continue
 		}

@@ -20,22 +20,22 @@ type endpointRequest struct {
 // of the same URL. collection is findCollection, or activeCollection for what is
 // closed to deactivated ones. An endpoint that is visible for being in a group is
 // found by its own collection too, which may be hidden: it is active then.
-func (in *endpointRequest) find(ctx context.Context, c *auth.Caller, collection findCollectionFunc) ([]inventory.Endpoint, error) {
-	col, err := collection(ctx, c, "apiCollectionId", in.APICollectionID.N)
+func (in *endpointRequest) find(ctx context.Context, f *finder, collection findCollectionFunc) ([]inventory.Endpoint, error) {
+	col, err := collection(ctx, f.c, "apiCollectionId", in.APICollectionID.N)
 	if id := in.APICollectionID.N; isNotFound(err) && math.MinInt32 <= id && id <= math.MaxInt32 {
-		if found, ferr := newFinder(c).find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
+		if found, ferr := f.find(ctx, int32(id), in.URL, in.Method); !isNotFound(ferr) {
 			return found, ferr
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newFinder(c).find(ctx, col.ID, in.URL, in.Method)
+	return f.find(ctx, col.ID, in.URL, in.Method)
 }
 
 // active returns the endpoints that a request names, in an active collection.
 func (in *endpointRequest) active(ctx context.Context, c *auth.Caller) ([]inventory.Endpoint, error) {
-	return in.find(ctx, c, activeCollection)
+	return in.find(ctx, newFinder(c), activeCollection)
 }
 
 type findCollectionFunc func(ctx context.Context, c *auth.Caller, field string, id int64) (inventory.Collection, error)
@@ -111,18 +111,23 @@ func (a *API) loadParams(ctx context.Context, c *auth.Caller, in endpointRequest
 	if err != nil {
 		return out, err
 	}
-	out.Data.Params = []param{}
+	n := 0
 	for i := range found {
+		n += len(found[i].Params)
+	}
+	out.Data.Params = make([]param, 0, n)
+	for i := range found {
+		ids := collectionIDs(found[i].Collection, found[i].Groups)
 		for j := range found[i].Params {
-			out.Data.Params = append(out.Data.Params, toParam(s, &found[i], &found[i].Params[j]))
+			out.Data.Params = append(out.Data.Params, toParam(s, &found[i], ids, &found[i].Params[j]))
 		}
 	}
 	return out, nil
 }
 
-func toParam(s *sensitivity, e *inventory.Endpoint, p *inventory.Param) param {
+func toParam(s *sensitivity, e *inventory.Endpoint, collections []int32, p *inventory.Param) param {
 	out := param{
-		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: collectionIDs(e.Collection, e.Groups),
+		URL: e.URL, Method: e.Method, APICollectionID: e.Collection, CollectionIDs: collections,
 		ResponseCode: p.ResponseCode, IsHeader: p.Header, IsURLParam: p.URLParam, IsQueryParam: p.Query, Param: p.Name,
 		SubType: toSubType(s.types, p.Type), SubTypeString: p.Type, Count: p.Count, UniqueCount: p.Unique, PublicCount: p.Public,
 		Timestamp: p.FirstSeen, LastSeen: p.LastSeen, Values: &elements{orEmpty(p.Values)}, Domain: p.Domain(),

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"harken/admin/auth"
 	"harken/ingest"
@@ -61,12 +62,23 @@ type sampleID struct {
 // fetchSamples gives the stored samples of an endpoint, and its traffic over time.
 func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointRequest) (fetchSamplesResponse, error) {
 	out := emptySamples()
-	found, err := in.active(ctx, c)
+	var samples [][]inventory.Sample // of each that is found
+	f := newFinder(c)
+	f.load = func(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
+		e, of, err := c.Store.Sampled(ctx, k)
+		if err == nil {
+			samples = append(samples, of)
+		}
+		return e, err
+	}
+	found, err := in.find(ctx, f, activeCollection)
 	if err != nil {
 		return out, err
 	}
+	texts := a.sampleTexts()
+	defer a.samples.Put(texts)
 	for i := range found {
-		if err := out.add(ctx, c, &found[i]); err != nil {
+		if err := out.add(&found[i], samples[i], texts); err != nil {
 			return out, err
 		}
 	}
@@ -74,15 +86,17 @@ func (a *API) fetchSamples(ctx context.Context, c *auth.Caller, in endpointReque
 }
 
 // add appends the traffic and the samples of one endpoint.
-func (r *fetchSamplesResponse) add(ctx context.Context, c *auth.Caller, e *inventory.Endpoint) error {
+func (r *fetchSamplesResponse) add(e *inventory.Endpoint, samples []inventory.Sample, texts *sampleTexts) error {
 	r.addTraffic(e.Traffic)
-	samples, err := c.Store.Samples(ctx, e.EndpointKey)
-	if err != nil || len(samples) == 0 {
-		return err
+	if len(samples) == 0 {
+		return nil
 	}
-	data := sampleData{ID: sampleID{EndpointKey: e.EndpointKey, ResponseCode: -1}, CollectionIDs: collectionIDs(e.Collection, e.Groups)}
+	data := sampleData{
+		ID: sampleID{EndpointKey: e.EndpointKey, ResponseCode: -1}, Samples: make([]string, 0, len(samples)),
+		CollectionIDs: collectionIDs(e.Collection, e.Groups),
+	}
 	for i := range samples {
-		text, err := aktoText(&samples[i])
+		text, err := texts.text(&samples[i])
 		if err != nil {
 			return err
 		}
@@ -112,6 +126,8 @@ func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endp
 	if err != nil {
 		return out, err
 	}
+	texts := a.sampleTexts()
+	defer a.samples.Put(texts)
 	byParam := map[inventory.ParamKey][]string{}
 	for i := range found {
 		samples, err := c.Store.SensitiveSamples(ctx, found[i].EndpointKey)
@@ -119,7 +135,7 @@ func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endp
 			return out, err
 		}
 		for j := range samples {
-			text, err := aktoText(&samples[j].Sample)
+			text, err := texts.text(&samples[j].Sample)
 			if err != nil {
 				return out, err
 			}
@@ -138,16 +154,25 @@ func (a *API) fetchSensitiveSamples(ctx context.Context, c *auth.Caller, in endp
 	return out, nil
 }
 
-// aktoText is the flat form in which the published API shows a sample, whichever
-// form it is stored in.
-func aktoText(s *inventory.Sample) (string, error) {
-	rec, err := ingest.ParseRecord(s.Data)
-	if err != nil {
-		return "", err
+// sampleTexts makes the flat form in which the published API shows a sample,
+// whichever form it is stored in. It is for one goroutine.
+type sampleTexts struct {
+	akto ingest.AktoEncoder
+	buf  []byte
+}
+
+func (a *API) sampleTexts() *sampleTexts {
+	if t, ok := a.samples.Get().(*sampleTexts); ok {
+		return t
 	}
-	if rec.Form == ingest.FormAkto {
-		return string(rec.Data), nil
+	return new(sampleTexts)
+}
+
+func (t *sampleTexts) text(s *inventory.Sample) (string, error) {
+	if cap(t.buf) > keptReply {
+		t.buf = nil
 	}
-	b, err := ingest.AppendAkto(nil, rec)
-	return string(b), err
+	var err error
+	t.buf, err = t.akto.AppendStored(t.buf[:0], s.Data, time.Unix(s.Time, 0))
+	return string(t.buf), err
 }

@@ -123,7 +123,7 @@ func (in *sensitiveRequest) rows(ctx context.Context, c *auth.Caller, s *sensiti
 			if len(rows) == maxSensitive {
 				return errFull
 			}
-			row := toParam(s, e, p)
+			row := toParam(s, e, collectionIDs(e.Collection, e.Groups), p)
 			row.Values = nil
 			rows = append(rows, row)
 		}

@@ -1,7 +1,6 @@
 package har
 
 import (
-	"bytes"
 	"encoding/base64"
 	"math"
 	"slices"
@@ -25,8 +24,29 @@ const unknown = time.Duration(-1)
 // request.url and response.status. A base64 body that is not base64 is kept as
 // the text that it is, with FlagUndecoded and an error in e.Harken. Errors are
 // of type *DecodeError.
-func DecodeEntry(b []byte, e *Entry) error {
-	d := decoder{b: bytes.Clone(b)}
+func DecodeEntry(b []byte, e *Entry) error { return new(Decoder).Decode(b, e) }
+
+// A Decoder decodes entries one after the other in memory that it uses again. The
+// zero value is ready; it is not safe for concurrent use.
+type Decoder struct {
+	d decoder
+}
+
+// maxReused is the memory for one entry beyond which a Decoder gives it back: most
+// entries are small, and few are very large.
+const maxReused = 1 << 20
+
+// Decode is DecodeEntry, but all that e holds is valid only until the next Decode.
+func (r *Decoder) Decode(b []byte, e *Entry) error {
+	d := &r.d
+	if cap(d.b) > maxReused {
+		d.b = nil
+	}
+	if cap(d.pairs) > maxReused/64 {
+		d.pairs = nil
+	}
+	d.b, d.pairs = append(d.b[:0], b...), d.pairs[:0]
+	d.i, d.depth, d.undecoded = 0, 0, ""
 	*e = Entry{
 		Time:     unknown,
 		Request:  unknownRequest,
@@ -41,7 +61,7 @@ func DecodeEntry(b []byte, e *Entry) error {
 	}
 	if d.undecoded != "" {
 		if e.Harken == nil {
-			e.Harken = new(Meta)
+			e.Harken = d.newMeta()
 		}
 		if !slices.Contains(e.Harken.Flags, FlagUndecoded) {
 			e.Harken.Flags = append(e.Harken.Flags, FlagUndecoded)
@@ -51,6 +71,11 @@ func DecodeEntry(b []byte, e *Entry) error {
 		}
 	}
 	return nil
+}
+
+func (d *decoder) newMeta() *Meta {
+	d.harken = Meta{}
+	return &d.harken
 }
 
 // What is taken for a part that is absent.
@@ -91,7 +116,7 @@ func (d *decoder) entry(e *Entry) *DecodeError {
 			if d.peek() != '{' {
 				return d.skip()
 			}
-			e.Harken = new(Meta)
+			e.Harken = d.newMeta()
 			return object(d, e.Harken, (*decoder).meta)
 		}
 		return d.skip()
@@ -133,7 +158,7 @@ func (d *decoder) request(r *Request, name string) *DecodeError {
 		if d.peek() != '{' {
 			return d.skip()
 		}
-		r.PostData = new(PostData)
+		r.PostData = &d.post
 		return d.postData(r.PostData)
 	case "headersSize":
 		return d.size(&r.HeadersSize)
@@ -200,15 +225,17 @@ func (d *decoder) body(b *body, name string) *DecodeError {
 }
 
 func (d *decoder) postData(p *PostData) *DecodeError {
-	var b body
-	err := object(d, &b, (*decoder).body)
+	b := &d.part
+	*b = body{}
+	err := object(d, b, (*decoder).body)
 	*p = PostData{MimeType: b.mimeType, Params: b.params, Body: d.decoded(b.text, b.encoding, "request.postData.text")}
 	return err
 }
 
 func (d *decoder) content(c *Content) *DecodeError {
-	b := body{size: math.MinInt64}
-	err := object(d, &b, (*decoder).body)
+	b := &d.part
+	*b = body{size: math.MinInt64}
+	err := object(d, b, (*decoder).body)
 	*c = Content{Size: b.size, MimeType: b.mimeType, Body: d.decoded(b.text, b.encoding, "response.content.text")}
 	if b.size < 0 {
 		c.Size = int64(len(c.Body))
@@ -383,10 +410,10 @@ func (d *decoder) meta(m *Meta, name string) *DecodeError {
 		return optional(d, &m.Tags, (*decoder).tag)
 	case "tls":
 		m.TLS = nil
-		var t TLS
-		err := optional(d, &t, (*decoder).tls)
-		if t != (TLS{}) {
-			m.TLS = &t
+		d.secure = TLS{}
+		err := optional(d, &d.secure, (*decoder).tls)
+		if d.secure != (TLS{}) {
+			m.TLS = &d.secure
 		}
 		return err
 	case "requestBytes":

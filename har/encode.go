@@ -47,11 +47,11 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 
 func appendRequest(dst []byte, r *Request) []byte {
 	dst = append(dst, `{"method":`...)
-	dst = appendString(dst, r.Method)
+	dst = AppendString(dst, r.Method)
 	dst = append(dst, `,"url":`...)
-	dst = appendString(dst, r.URL)
+	dst = AppendString(dst, r.URL)
 	dst = append(dst, `,"httpVersion":`...)
-	dst = appendString(dst, r.HTTPVersion)
+	dst = AppendString(dst, r.HTTPVersion)
 	dst = append(dst, `,"cookies":`...)
 	dst = appendCookies(dst, r.Cookies)
 	dst = append(dst, `,"headers":`...)
@@ -67,7 +67,7 @@ func appendRequest(dst []byte, r *Request) []byte {
 
 func appendPostData(dst []byte, p *PostData) []byte {
 	dst = append(dst, `{"mimeType":`...)
-	dst = appendString(dst, p.MimeType)
+	dst = AppendString(dst, p.MimeType)
 	if len(p.Params) > 0 {
 		dst = append(dst, `,"params":[`...)
 		for i := range p.Params {
@@ -76,7 +76,7 @@ func appendPostData(dst []byte, p *PostData) []byte {
 			}
 			q := &p.Params[i]
 			dst = append(dst, `{"name":`...)
-			dst = appendString(dst, q.Name)
+			dst = AppendString(dst, q.Name)
 			dst = appendOptional(dst, `,"value":`, q.Value)
 			dst = appendOptional(dst, `,"fileName":`, q.FileName)
 			dst = appendOptional(dst, `,"contentType":`, q.ContentType)
@@ -95,9 +95,9 @@ func appendResponse(dst []byte, r *Response) []byte {
 	dst = append(dst, `{"status":`...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
 	dst = append(dst, `,"statusText":`...)
-	dst = appendString(dst, r.StatusText)
+	dst = AppendString(dst, r.StatusText)
 	dst = append(dst, `,"httpVersion":`...)
-	dst = appendString(dst, r.HTTPVersion)
+	dst = AppendString(dst, r.HTTPVersion)
 	dst = append(dst, `,"cookies":`...)
 	dst = appendCookies(dst, r.Cookies)
 	dst = append(dst, `,"headers":`...)
@@ -111,12 +111,12 @@ func appendResponse(dst []byte, r *Response) []byte {
 		dst = strconv.AppendInt(dst, r.Content.Size-r.BodySize, 10)
 	}
 	dst = append(dst, `,"mimeType":`...)
-	dst = appendString(dst, r.Content.MimeType)
+	dst = AppendString(dst, r.Content.MimeType)
 	if r.Content.Body != nil {
 		dst = appendBody(dst, r.Content.Body, `,"encoding":"base64"`)
 	}
 	dst = append(dst, `},"redirectURL":`...)
-	dst = appendString(dst, r.RedirectURL)
+	dst = AppendString(dst, r.RedirectURL)
 	return appendSizes(dst, r.HeadersSize, r.BodySize)
 }
 
@@ -162,9 +162,9 @@ func appendPairs(dst []byte, hs []Header) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"name":`...)
-		dst = appendString(dst, hs[i].Name)
+		dst = AppendString(dst, hs[i].Name)
 		dst = append(dst, `,"value":`...)
-		dst = appendString(dst, hs[i].Value)
+		dst = AppendString(dst, hs[i].Value)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
@@ -178,9 +178,9 @@ func appendCookies(dst []byte, cs []Cookie) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"name":`...)
-		dst = appendString(dst, c.Name)
+		dst = AppendString(dst, c.Name)
 		dst = append(dst, `,"value":`...)
-		dst = appendString(dst, c.Value)
+		dst = AppendString(dst, c.Value)
 		dst = appendOptional(dst, `,"path":`, c.Path)
 		dst = appendOptional(dst, `,"domain":`, c.Domain)
 		if !c.Expires.IsZero() {
@@ -217,7 +217,7 @@ func appendMessages(dst []byte, ms []WebSocketMessage) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"type":`...)
-		dst = appendString(dst, m.Type)
+		dst = AppendString(dst, m.Type)
 		if !m.Time.IsZero() {
 			dst = append(dst, `,"time":`...)
 			dst = appendMicros(dst, m.Time.UnixMicro(), 6)
@@ -272,7 +272,7 @@ func appendMeta(dst []byte, m *Meta) []byte {
 		dst = append(dst, `,"flags":`...)
 		for i, f := range m.Flags {
 			dst = append(dst, "[,"[min(i, 1)])
-			dst = appendString(dst, f)
+			dst = AppendString(dst, f)
 		}
 		dst = append(dst, ']')
 	}
@@ -287,9 +287,9 @@ func appendTags(dst []byte, tags map[string]string) []byte {
 	slices.Sort(names)
 	for i, n := range names {
 		dst = append(dst, "{,"[min(i, 1)])
-		dst = appendString(dst, n)
+		dst = AppendString(dst, n)
 		dst = append(dst, ':')
-		dst = appendString(dst, tags[n])
+		dst = AppendString(dst, tags[n])
 	}
 	return append(dst, '}')
 }

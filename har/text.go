@@ -23,11 +23,11 @@ var mustEscape = func() (t [256]bool) {
 	return t
 }()
 
-// appendString writes s as a JSON string; bytes that are not UTF-8 as their
-// ISO 8859-1 view.
-func appendString(dst []byte, s string) []byte {
-	if utf8.ValidString(s) {
-		return appendEscaped(dst, s)
+// AppendString appends s to dst as a JSON string and returns the extended slice. A
+// string that is not UTF-8 is written as its ISO 8859-1 view, as AppendEntry says.
+func AppendString[T string | []byte](dst []byte, s T) []byte {
+	if out, ok := appendText(dst, s, math.MaxInt, false); ok {
+		return out
 	}
 	dst = append(dst, '"')
 	for i := range len(s) {
@@ -87,11 +87,14 @@ func appendText[T string | []byte](dst []byte, s T, limit int, valid bool) ([]by
 			return buf[:n], false
 		}
 	}
-	if !valid && !utf8.Valid([]byte(s[i:])) {
-		return dst, false
-	}
 	dst = buf[:n]
 	for ; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf && !valid {
+			if !utf8.Valid([]byte(s[i:])) {
+				return dst, false
+			}
+			valid = true
+		}
 		dst = appendByte(dst, s[i])
 	}
 	return append(dst, '"'), len(dst)-start <= limit
@@ -173,7 +176,7 @@ func appendOptional(dst []byte, member, s string) []byte {
 	if s == "" {
 		return dst
 	}
-	return appendString(append(dst, member...), s)
+	return AppendString(append(dst, member...), s)
 }
 
 func appendOptionalInt(dst []byte, member string, n int64) []byte {

@@ -2,8 +2,10 @@ package har
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -59,6 +61,12 @@ type decoder struct {
 	depth     int
 	pairs     []Header // the room that all lists of names and values share
 	undecoded string   // what could not be decoded from base64
+
+	// What an entry has at most one of, and the one of its bodies that is read.
+	harken Meta
+	secure TLS
+	post   PostData
+	part   body
 }
 
 func (d *decoder) errorf(at int, msg string) *DecodeError {
@@ -67,6 +75,13 @@ func (d *decoder) errorf(at int, msg string) *DecodeError {
 
 // peek skips white space and returns the next byte, 0 at the end.
 func (d *decoder) peek() byte {
+	if d.i < len(d.b) && d.b[d.i] > ' ' {
+		return d.b[d.i]
+	}
+	return d.space()
+}
+
+func (d *decoder) space() byte {
 	for d.i < len(d.b) {
 		switch c := d.b[d.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -185,24 +200,54 @@ func array[T any](d *decoder, dst []T, element func(d *decoder, t *T) *DecodeErr
 }
 
 // text reads the string that comes next and returns its bytes, which are part
-// of b.
+// of b. Names and most values end within the words that are looked at first; for
+// what is longer, searching for a single byte is faster.
 func (d *decoder) text() ([]byte, *DecodeError) {
 	start := d.i + 1
-	n := bytes.IndexByte(d.b[start:], '"')
+	b, i := d.b, start
+	for end := min(start+32, len(b)-7); i < end; i += 8 {
+		if found := stops(word(b[i : i+8])); found != 0 {
+			i += bits.TrailingZeros64(found) / 8
+			if b[i] == '\\' {
+				return d.unescape(start, i)
+			}
+			d.i = i + 1
+			return b[start:i:i], nil
+		}
+	}
+	n := bytes.IndexByte(b[i:], '"')
 	if n < 0 {
 		return nil, d.errorf(d.i, "string without end")
 	}
-	if s := d.b[start : start+n : start+n]; bytes.IndexByte(s, '\\') < 0 {
-		d.i = start + n + 1
-		return s, nil
+	if slash := bytes.IndexByte(b[i:i+n], '\\'); slash >= 0 {
+		return d.unescape(start, i+slash)
 	}
-	return d.unescape(start)
+	d.i = i + n + 1
+	return b[start : i+n : i+n], nil
 }
 
-func (d *decoder) unescape(start int) ([]byte, *DecodeError) {
+// stops sets the highest bit of the first byte of word that is a quote or a
+// backslash; bits behind it mean nothing.
+func stops(word uint64) uint64 {
+	quote, slash := word^eachByte*'"', word^eachByte*'\\'
+	return ((quote-eachByte)&^quote | (slash-eachByte)&^slash) & highBits
+}
+
+// unescape reads the string that begins at start and has its first escape at w.
+func (d *decoder) unescape(start, w int) ([]byte, *DecodeError) {
 	b := d.b
-	w := start + bytes.IndexByte(b[start:], '\\')
 	for r := w; r < len(b); {
+		if len(b)-r >= 8 {
+			next := word(b[r : r+8])
+			n := bits.TrailingZeros64(stops(next)) / 8 // 8 if there is none
+			// What is behind the n bytes is still to be read, and stays as it is.
+			keep := ^uint64(0) << (8 * n)
+			binary.LittleEndian.PutUint64(b[w:], word(b[w:w+8])&keep|next&^keep)
+			w, r = w+n, r+n
+			if n == 8 {
+				continue
+			}
+		}
 		c := b[r]
 		if c == '"' {
 			d.i = r + 1

@@ -25,7 +25,7 @@ type Head struct {
 func (h Head) append(dst []byte) []byte {
 	dst = append(dst, headStart...)
 	dst = append(dst, `,"version":`...)
-	dst = appendString(dst, h.Version)
+	dst = AppendString(dst, h.Version)
 	dst = append(dst, '}')
 	dst = appendOptional(dst, `,"comment":`, h.Comment)
 	return append(dst, headEnd...)

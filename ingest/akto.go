@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"harken/har"
@@ -85,25 +88,75 @@ const defaultAccount = "1000000"
 // JSON object in which every value is a string, headers are JSON in a string, and
 // what the form cannot say is in members that begin with x_. A record in that form
 // already is copied.
-func AppendAkto(dst []byte, r *Record) ([]byte, error) {
+func AppendAkto(dst []byte, r *Record) ([]byte, error) { return new(AktoEncoder).Append(dst, r) }
+
+// An AktoEncoder writes records in the form of AppendAkto. It uses the memory that
+// one takes for the next, and is for one goroutine; the zero value is ready.
+type AktoEncoder struct {
+	decoder har.Decoder
+	entry   har.Entry
+	w       aktoWriter
+}
+
+// Append is AppendAkto.
+func (a *AktoEncoder) Append(dst []byte, r *Record) ([]byte, error) {
 	if r.Form == FormAkto {
 		return append(dst, r.Data...), nil
 	}
-	var e har.Entry
-	if err := r.DecodeEntry(&e); err != nil {
+	if err := a.decoder.Decode(r.Data, &a.entry); err != nil {
 		return dst, err
 	}
-	return appendAkto(dst, r, &e), nil
+	return a.w.record(dst, r, &a.entry), nil
 }
 
-func appendAkto(dst []byte, r *Record, e *har.Entry) []byte {
+// AppendStored appends the record in data, which is of either form. It is for what
+// ParseRecord took when it came: the syntax that DecodeEntry does not look at is
+// not checked again. received stands in for the time of an entry without one.
+func (a *AktoEncoder) AppendStored(dst, data []byte, received time.Time) ([]byte, error) {
+	if a.decoder.Decode(data, &a.entry) == nil && a.entry.Request.Method != "" {
+		if r, ok := headerOf(&a.entry); ok {
+			r.Time = received
+			return a.w.record(dst, &r, &a.entry), nil
+		}
+	}
+	r, err := ParseRecord(data)
+	if err != nil {
+		return dst, err
+	}
+	return a.Append(dst, r)
+}
+
+// headerOf returns what the form shows of the header that Parse makes of an entry,
+// false where Parse would refuse it.
+func headerOf(e *har.Entry) (Record, bool) {
+	m := e.Harken
+	if m == nil {
+		m = &har.Meta{}
+	}
+	source := sourceName(m.Source)
+	ok := source != "" && checkAccount(m.Account) == nil
+	return Record{Account: m.Account, Collection: m.Collection, Source: source, Direction: direction(m.Direction)}, ok
+}
+
+type aktoWriter struct {
+	b         []byte // what is written so far
+	inner     []byte // a value that is put together before it is quoted
+	req, resp names
+}
+
+// keptSize is how much memory a rare value may need without its being kept for ever.
+const keptSize = 256 << 10
+
+// record appends e, which is the entry of r.
+func (w *aktoWriter) record(dst []byte, r *Record, e *har.Entry) []byte {
 	m := e.Harken
 	if m == nil {
 		m = &har.Meta{}
 	}
 	flags := r.Flags | ParseFlags(m.Flags)
-	scheme, authority, rest, absolute := splitURL([]byte(e.Request.URL))
-	w := aktoWriter{b: append(dst, '{')}
+	scheme, authority, rest, absolute := splitURL(e.Request.URL)
+	w.b = dst
+	w.b = append(w.b, '{')
 	w.target(r, e, rest)
 	w.set(fieldMethod, strings.ToUpper(e.Request.Method))
 	w.set(fieldType, aktoType(e))
@@ -111,7 +164,8 @@ func appendAkto(dst []byte, r *Record, e *har.Entry) []byte {
 	if p := e.Request.PostData; reqType == "" && p != nil {
 		reqType = p.MimeType
 	}
-	w.headers(fieldRequestHeaders, e.Request.Headers, reqType, string(authority))
+	w.req.read(e.Request.Headers)
+	w.headers(fieldRequestHeaders, e.Request.Headers, &w.req, reqType, authority)
 	var body []byte
 	if e.Request.PostData != nil {
 		body = e.Request.PostData.Body
@@ -122,7 +176,8 @@ func appendAkto(dst []byte, r *Record, e *har.Entry) []byte {
 	if respType == "" {
 		respType = e.Response.Content.MimeType
 	}
-	w.headers(fieldResponseHeaders, e.Response.Headers, respType, "")
+	w.resp.read(e.Response.Headers)
+	w.headers(fieldResponseHeaders, e.Response.Headers, &w.resp, respType, "")
 	// What a side gave up in the middle is not a whole document either.
 	cut = flags&(ResponseTruncated|Gap|Aborted) != 0
 	respCut := w.body(fieldResponsePayload, fieldXResponseEncoding, e.Response.Content.Body, respType, cut)
@@ -131,15 +186,15 @@ func appendAkto(dst []byte, r *Record, e *har.Entry) []byte {
 	if t.IsZero() {
 		t = r.Time
 	}
-	w.set(fieldTime, strconv.FormatInt(max(t.Unix(), 0), 10))
+	w.setInt(fieldTime, max(t.Unix(), 0))
 	w.peers(e, m)
 	w.identity(r, flags)
-	w.optional(fieldTag, tagText(m.Tags))
+	w.tags(m.Tags)
 	w.optional(fieldXID, m.ID)
 	if absolute {
-		w.set(fieldXScheme, string(scheme))
-		if !strings.EqualFold(headerValue(e.Request.Headers, "host"), string(authority)) {
-			w.set(fieldXAuthority, string(authority))
+		w.set(fieldXScheme, scheme)
+		if !strings.EqualFold(headerValue(e.Request.Headers, "host"), authority) {
+			w.set(fieldXAuthority, authority)
 		}
 	}
 	w.optional(fieldXFlags, strings.Join(flags.Texts(), ","))
@@ -147,30 +202,28 @@ func appendAkto(dst []byte, r *Record, e *har.Entry) []byte {
 		w.set(fieldXTruncated, "true")
 	}
 	if reqCut {
-		w.set(fieldXRequestBytes, strconv.FormatInt(trueSize(m.RequestBytes, int64(len(body))), 10))
+		w.setInt(fieldXRequestBytes, max(m.RequestBytes, int64(len(body))))
 	}
 	if respCut {
-		size := max(e.Response.Content.Size, int64(len(e.Response.Content.Body)))
-		w.set(fieldXResponseBytes, strconv.FormatInt(trueSize(m.ResponseBytes, size), 10))
+		w.setInt(fieldXResponseBytes, max(m.ResponseBytes, e.Response.Content.Size, int64(len(e.Response.Content.Body))))
 	}
-	w.multi(fieldXRequestMulti, e.Request.Headers)
-	w.multi(fieldXResponseMulti, e.Response.Headers)
+	w.multi(fieldXRequestMulti, e.Request.Headers, &w.req)
+	w.multi(fieldXResponseMulti, e.Response.Headers, &w.resp)
 	w.optional(fieldXError, m.Error)
-	return append(w.b, '}')
+	w.b = append(w.b, '}')
+	out := w.b
+	w.b = nil // it is the caller's
+	if cap(w.inner) > keptSize {
+		w.inner = nil
+	}
+	return out
 }
 
-func trueSize(meta, have int64) int64 { return max(meta, have) }
-
-type aktoWriter struct {
-	b    []byte
-	some bool
-}
-
+// name begins a member. All but the first, which is path, have one before them.
 func (w *aktoWriter) name(id field) {
-	if w.some {
+	if id != fieldPath {
 		w.b = append(w.b, ',')
 	}
-	w.some = true
 	w.b = append(w.b, '"')
 	w.b = append(w.b, fieldNames[id]...)
 	w.b = append(w.b, '"', ':')
@@ -178,7 +231,20 @@ func (w *aktoWriter) name(id field) {
 
 func (w *aktoWriter) set(id field, v string) {
 	w.name(id)
-	w.b = appendJSON(w.b, v)
+	w.b = har.AppendString(w.b, v)
+}
+
+func (w *aktoWriter) setInt(id field, n int64) {
+	w.name(id)
+	w.b = append(w.b, '"')
+	w.b = strconv.AppendInt(w.b, n, 10)
+	w.b = append(w.b, '"')
+}
+
+// setInner sets a member to the text in w.inner.
+func (w *aktoWriter) setInner(id field) {
+	w.name(id)
+	w.b = har.AppendString(w.b, w.inner)
 }
 
 func (w *aktoWriter) optional(id field, v string) {
@@ -189,16 +255,15 @@ func (w *aktoWriter) optional(id field, v string) {
 
 // target writes the path: origin form for what was captured, so that the sniffed
 // and the proxied request are one endpoint; the absolute URL for imports.
-func (w *aktoWriter) target(r *Record, e *har.Entry, rest []byte) {
+func (w *aktoWriter) target(r *Record, e *har.Entry, rest string) {
 	if imported(r.Source) {
 		w.set(fieldPath, e.Request.URL)
 		return
 	}
-	path := string(rest)
-	if path == "" || path[0] == '?' {
-		path = "/" + path
+	if rest == "" || rest[0] == '?' {
+		rest = "/" + rest
 	}
-	w.set(fieldPath, path)
+	w.set(fieldPath, rest)
 }
 
 func imported(source string) bool {
@@ -220,13 +285,15 @@ func aktoType(e *har.Entry) string {
 // status writes the status text as the sniffer does, "200 OK", and as HAR does for
 // imports.
 func (w *aktoWriter) status(r *Record, p *har.Response) {
-	code := strconv.Itoa(max(p.Status, 0))
-	w.set(fieldStatusCode, code)
-	if text := p.StatusText; imported(r.Source) {
-		w.set(fieldStatus, text)
-	} else {
-		w.set(fieldStatus, strings.TrimSpace(code+" "+text))
+	code := int64(max(p.Status, 0))
+	w.setInt(fieldStatusCode, code)
+	if imported(r.Source) {
+		w.set(fieldStatus, p.StatusText)
+		return
 	}
+	w.inner = append(strconv.AppendInt(w.inner[:0], code, 10), ' ')
+	w.inner = bytes.TrimSpace(append(w.inner, p.StatusText...))
+	w.setInner(fieldStatus)
 }
 
 func (w *aktoWriter) peers(e *har.Entry, m *har.Meta) {
@@ -244,7 +311,7 @@ func (w *aktoWriter) peers(e *har.Entry, m *har.Meta) {
 func (w *aktoWriter) identity(r *Record, flags Flags) {
 	w.set(fieldDirection, or(r.Direction, "1"))
 	w.set(fieldAccount, or(r.Account, defaultAccount))
-	w.set(fieldCollection, strconv.Itoa(int(max(r.Collection, 0))))
+	w.setInt(fieldCollection, int64(max(r.Collection, 0)))
 	w.set(fieldPending, strconv.FormatBool(flags&Pending != 0))
 	source := or(r.Source, "OTHER")
 	// One of the two shipped consumers refuses records of sources that it does
@@ -265,100 +332,6 @@ func or(s, instead string) string {
 	return s
 }
 
-// headers writes a header object inside a string: lower-case names, one value
-// each. authority fills in for an absent host.
-func (w *aktoWriter) headers(id field, hs []har.Header, contentType, authority string) {
-	names, values := joinHeaders(hs)
-	add := func(name, value string) {
-		if value != "" && !slices.Contains(names, name) {
-			names, values = append(names, name), append(values, value)
-		}
-	}
-	if id == fieldRequestHeaders {
-		add("host", or(headerValue(hs, ":authority"), authority))
-		if !slices.Contains(names, "host") { // the form has no record without
-			names, values = append(names, "host"), append(values, "")
-		}
-	}
-	if contentType != "x-unknown" {
-		add("content-type", contentType)
-	}
-	inner := []byte{'{'}
-	for i, n := range names {
-		if i > 0 {
-			inner = append(inner, ',')
-		}
-		inner = append(appendJSON(inner, n), ':')
-		inner = appendJSON(inner, values[i])
-	}
-	w.name(id)
-	w.b = appendJSON(w.b, append(inner, '}'))
-}
-
-// headerName returns the name under which a field is published, "" if it is not:
-// pseudo headers, and names with a space, which are no fields at all.
-func headerName(name string) string {
-	if name == "" || name[0] == ':' || strings.ContainsAny(name, " \t") {
-		return ""
-	}
-	return strings.ToLower(name)
-}
-
-func joinHeaders(hs []har.Header) (names, values []string) {
-	for _, h := range hs {
-		n := headerName(h.Name)
-		if n == "" {
-			continue
-		}
-		i := slices.Index(names, n)
-		if i < 0 {
-			names, values = append(names, n), append(values, h.Value)
-			continue
-		}
-		switch n {
-		case "host": // a joined host would be another host
-		case "set-cookie":
-			values[i] = h.Value
-		case "cookie":
-			values[i] += "; " + h.Value
-		default:
-			values[i] += ", " + h.Value
-		}
-	}
-	return names, values
-}
-
-// multi writes the full list of values of repeated fields, if there are any.
-func (w *aktoWriter) multi(id field, hs []har.Header) {
-	var inner []byte
-	for i, h := range hs {
-		n := headerName(h.Name)
-		same := func(o har.Header) bool { return headerName(o.Name) == n }
-		if n == "" || slices.ContainsFunc(hs[:i], same) || !slices.ContainsFunc(hs[i+1:], same) {
-			continue
-		}
-		if inner == nil {
-			inner = append(inner, '{')
-		} else {
-			inner = append(inner, ',')
-		}
-		inner = append(appendJSON(inner, n), ':', '[')
-		for j, o := range hs[i:] {
-			if same(o) {
-				if j > 0 {
-					inner = append(inner, ',')
-				}
-				inner = appendJSON(inner, o.Value)
-			}
-		}
-		inner = append(inner, ']')
-	}
-	if inner != nil {
-		w.name(id)
-		w.b = appendJSON(w.b, append(inner, '}'))
-	}
-}
-
 // body writes a payload and reports whether it was left out because it was cut:
 // half a JSON document would teach the reader parameters that do not exist.
 func (w *aktoWriter) body(id, encoding field, body []byte, contentType string, cut bool) bool {
@@ -372,14 +345,17 @@ func (w *aktoWriter) body(id, encoding field, body []byte, contentType string, c
 		w.base64(id, body)
 	case isMultipart(contentType):
 		// One character a byte: readers encode it as ISO 8859-1 before parsing.
-		w.name(id)
-		w.b = appendLatin1(w.b, body)
+		w.inner = w.inner[:0]
+		for _, c := range body {
+			w.inner = utf8.AppendRune(w.inner, rune(c))
+		}
+		w.setInner(id)
 	case !utf8.Valid(body):
 		w.base64(id, body)
 		w.set(encoding, "base64")
 	default:
 		w.name(id)
-		w.b = appendJSON(w.b, body)
+		w.b = har.AppendString(w.b, body)
 	}
 	return false
 }
@@ -391,24 +367,19 @@ func (w *aktoWriter) base64(id field, body []byte) {
 	w.b = append(w.b, '"')
 }
 
-func appendLatin1(dst, body []byte) []byte {
-	dst = append(dst, '"')
-	for _, c := range body {
-		if c < utf8.RuneSelf {
-			dst = appendJSONContent(dst, []byte{c})
-		} else {
-			dst = utf8.AppendRune(dst, rune(c))
+func isGRPC(contentType string) bool { return contains(contentType, "application/grpc") }
+
+func isMultipart(contentType string) bool { return contains(contentType, "multipart/form-data") }
+
+// contains reports whether a content type has a part, which is lower case, in any
+// letter case.
+func contains(contentType, part string) bool {
+	for i := 0; i+len(part) <= len(contentType); i++ {
+		if strings.EqualFold(contentType[i:i+len(part)], part) {
+			return true
 		}
 	}
-	return append(dst, '"')
-}
-
-func isGRPC(contentType string) bool {
-	return strings.Contains(strings.ToLower(contentType), "application/grpc")
-}
-
-func isMultipart(contentType string) bool {
-	return strings.Contains(strings.ToLower(contentType), "multipart/form-data")
+	return false
 }
 
 func headerValue(hs []har.Header, name string) string {
@@ -420,23 +391,19 @@ func headerValue(hs []har.Header, name string) string {
 	return ""
 }
 
-// tagText writes the labels as a JSON object, sorted, "" if there are none.
-func tagText(tags map[string]string) string {
+// tags writes the labels as a JSON object, sorted, if there are any.
+func (w *aktoWriter) tags(tags map[string]string) {
 	if len(tags) == 0 {
-		return ""
+		return
 	}
-	names := make([]string, 0, len(tags))
-	for n := range tags {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	b := []byte{'{'}
-	for i, n := range names {
+	w.inner = append(w.inner[:0], '{')
+	for i, n := range slices.Sorted(maps.Keys(tags)) {
 		if i > 0 {
-			b = append(b, ',')
+			w.inner = append(w.inner, ',')
 		}
-		b = append(appendJSON(b, n), ':')
-		b = appendJSON(b, tags[n])
+		w.inner = append(har.AppendString(w.inner, n), ':')
+		w.inner = har.AppendString(w.inner, tags[n])
 	}
-	return string(append(b, '}'))
+	w.inner = append(w.inner, '}')
+	w.setInner(fieldTag)
 }

@@ -314,7 +314,7 @@ func (m *message) requestHeaders() field {
 func aktoURL(m *message, hs []har.Header, version string) string {
 	path := m.lenient(fieldPath)
 	path, _, _ = strings.Cut(path, "#")
-	if _, _, _, absolute := splitURL([]byte(path)); absolute {
+	if _, _, _, absolute := splitURL(path); absolute {
 		return path
 	}
 	host := or(m.lenient(fieldXAuthority), headerValue(hs, "host"))

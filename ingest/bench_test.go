@@ -50,6 +50,21 @@ func BenchmarkAppendAkto(b *testing.B) {
 	}
 }
 
+// What an answer with samples costs for each.
+func BenchmarkAppendStored(b *testing.B) {
+	data := benchData()
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	var enc ingest.AktoEncoder
+	var buf []byte
+	for b.Loop() {
+		var err error
+		if buf, err = enc.AppendStored(buf[:0], data, time.Unix(1, 0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkNewID(b *testing.B) {
 	b.ReportAllocs()
 	now := time.Now()

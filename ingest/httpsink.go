@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"harken/har"
 )
 
 // HTTPConfig says to which control plane an HTTP sink posts.
@@ -238,7 +240,7 @@ func (h *HTTP) encode(recs []*Record) ([]byte, error) {
 		if i > 0 {
 			origins = append(origins, ',')
 		}
-		origins = appendJSON(origins, r.Origin.String())
+		origins = har.AppendString(origins, r.Origin.String())
 	}
 	if _, err := z.Write(append(origins, "]}"...)); err != nil {
 		return nil, err

@@ -340,42 +340,6 @@ func unescape(dst, raw []byte) []byte {
 	return dst
 }
 
-// appendJSON appends s as a JSON string. Bytes that are not UTF-8 are read as ISO
-// 8859-1, as har.AppendEntry does.
-func appendJSON[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
-	dst = appendJSONContent(dst, s)
-	return append(dst, '"')
-}
-
-func appendJSONContent[T string | []byte](dst []byte, s T) []byte {
-	latin1 := !utf8.ValidString(string(s))
-	from := 0 // what needs no escape is copied in runs
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && (c < utf8.RuneSelf || !latin1) {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		from = i + 1
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		default:
-			dst = utf8.AppendRune(dst, rune(c))
-		}
-	}
-	return append(dst, s[from:]...)
-}
-
 // integer reads a number, or a string that is one, as producers differ.
 func (s *jsonScanner) integer() (int64, bool, error) {
 	var text []byte

@@ -89,11 +89,15 @@ func (r *Record) Entry() (*har.Entry, error) {
 
 // DecodeEntry decodes the record's entry from either form into e, which it
 // overwrites.
-func (r *Record) DecodeEntry(e *har.Entry) error {
+func (r *Record) DecodeEntry(e *har.Entry) error { return r.DecodeEntryBy(new(har.Decoder), e) }
+
+// DecodeEntryBy is DecodeEntry in the memory of a Decoder: what e holds is valid
+// only until that is used again.
+func (r *Record) DecodeEntryBy(d *har.Decoder, e *har.Entry) error {
 	if r.Form == FormAkto {
 		return decodeAkto(r, e)
 	}
-	if err := har.DecodeEntry(r.Data, e); err != nil {
+	if err := d.Decode(r.Data, e); err != nil {
 		return err
 	}
 	if e.Started.IsZero() {
@@ -364,31 +368,42 @@ func (r *Record) parseFlags(s *jsonScanner) error {
 }
 
 // setHeader checks and sets what both forms have.
-func (r *Record) setHeader(account, source, direction []byte) error {
-	for _, c := range account {
-		if c < '0' || c > '9' {
-			return fmt.Errorf("account: %.20q is not a number", account)
-		}
-	}
-	if len(account) > 19 {
-		return fmt.Errorf("account: %.20q is too long", account)
+func (r *Record) setHeader(account, source, dir []byte) error {
+	if err := checkAccount(account); err != nil {
+		return err
 	}
 	r.Account = keepText(r.Account, account)
 	name := sourceName(source)
 	if name == "" {
 		return fmt.Errorf("source: %.20q is unknown", source)
 	}
-	r.Source = name
-	// Anything else is inbound, as in the reference.
-	if r.Direction = "1"; string(direction) == "2" {
-		r.Direction = "2"
+	r.Source, r.Direction = name, direction(dir)
+	return nil
+}
+
+func checkAccount[T string | []byte](account T) error {
+	for i := range len(account) {
+		if c := account[i]; c < '0' || c > '9' {
+			return fmt.Errorf("account: %.20q is not a number", account)
+		}
+	}
+	if len(account) > 19 {
+		return fmt.Errorf("account: %.20q is too long", account)
 	}
 	return nil
 }
 
+// direction reads a direction. Anything but 2 is inbound, as in the reference.
+func direction[T string | []byte](text T) string {
+	if string(text) == "2" {
+		return "2"
+	}
+	return "1"
+}
+
 // sourceName returns the source that text names: OTHER if there is none, "" if it
 // is unknown.
-func sourceName(text []byte) string {
+func sourceName[T string | []byte](text T) string {
 	switch string(text) {
 	case "MIRRORING", "WEBSOCKET_TRAFFIC":
 		return "MIRRORING"
@@ -447,17 +462,31 @@ func appendHost(dst []byte, host string, url []byte) []byte {
 // splitURL splits an absolute URL into scheme, authority without user, and the
 // rest. A URL in origin form is all rest. net/url refuses much of what is on the
 // wire, and a record must show it.
-func splitURL(url []byte) (scheme, authority, rest []byte, absolute bool) {
-	i := bytes.Index(url, []byte("://"))
-	if i <= 0 || bytes.ContainsAny(url[:i], "/?#") {
-		return nil, nil, url, false
+func splitURL[T string | []byte](url T) (scheme, authority, rest T, absolute bool) {
+	i := 0
+	for ; ; i++ {
+		if len(url)-i < len("://") || url[i] == '/' || url[i] == '?' || url[i] == '#' {
+			return scheme, authority, url, false
+		}
+		if string(url[i:i+3]) == "://" {
+			break
+		}
+	}
+	if i == 0 {
+		return scheme, authority, url, false
 	}
 	scheme, authority = url[:i], url[i+3:]
-	if j := bytes.IndexAny(authority, "/?#"); j >= 0 {
-		authority, rest = authority[:j], authority[j:]
+	for j := range len(authority) {
+		if c := authority[j]; c == '/' || c == '?' || c == '#' {
+			authority, rest = authority[:j], authority[j:]
+			break
+		}
 	}
-	if j := bytes.LastIndexByte(authority, '@'); j >= 0 {
-		authority = authority[j+1:]
+	for j := len(authority) - 1; j >= 0; j-- {
+		if authority[j] == '@' {
+			authority = authority[j+1:]
+			break
+		}
 	}
 	return scheme, authority, rest, true
 }

@@ -36,7 +36,7 @@ func Shrink(r *Record, limit int) (*Record, bool, error) {
 		small.Flags |= step(&e)
 		e.Harken.Flags = mergeTexts(e.Harken.Flags, small.Flags)
 		if r.Form == FormAkto {
-			small.Data = appendAkto(nil, &small, &e)
+			small.Data = new(aktoWriter).record(nil, &small, &e)
 		} else {
 			small.Data = har.AppendEntry(nil, &e)
 		}

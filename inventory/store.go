@@ -144,4 +144,6 @@ type EndpointStore interface {
 type SampleStore interface {
 	// Samples returns the newest samples of an endpoint, oldest first.
 	Samples(ctx context.Context, k EndpointKey) ([]Sample, error)
+	// Sampled returns one endpoint without params together with its samples.
+	Sampled(ctx context.Context, k EndpointKey) (Endpoint, []Sample, error)
 }

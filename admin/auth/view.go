@@ -159,6 +159,15 @@ func (l *limited) WithTypes(ctx context.Context, collections []int32, types []st
 	})
 }
 
+func (l *limited) Sampled(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, []inventory.Sample, error) {
+	if err := l.checkEndpoint(ctx, k); err != nil {
+		return inventory.Endpoint{}, nil, err
+	}
+	e, samples, err := l.all.Sampled(ctx, k)
+	e.Groups = l.cut(e.Groups)
+	return e, samples, err
+}
+
 func (l *limited) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
 	if err := l.checkEndpoint(ctx, k); err != nil {
 		return nil, err

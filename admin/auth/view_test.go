@@ -177,6 +177,7 @@ func TestLimitedHides(t *testing.T) {
 		"Endpoint":         {fault.NotFound, func() error { _, err := l.Endpoint(ctx, k); return err }},
 		"Endpoints":        {fault.NotFound, func() error { _, err := l.Endpoints(ctx, 2, 0, 1); return err }},
 		"Samples":          {fault.NotFound, func() error { _, err := l.Samples(ctx, k); return err }},
+		"Sampled":          {fault.NotFound, func() error { _, _, err := l.Sampled(ctx, k); return err }},
 		"PutFile":          {fault.NotFound, func() error { _, err := l.PutFile(ctx, inventory.StoredFile{Collection: 2}); return err }},
 		"File":             {fault.NotFound, func() error { _, err := l.File(ctx, "x"); return err }},
 		"Traffic":          {fault.NotFound, func() error { _, err := l.Traffic(ctx, k); return err }},

@@ -28,7 +28,8 @@ const (
 
 // A worker holds what learning one record needs and is used again for the next.
 type worker struct {
-	entry     har.Entry
+	decoder   har.Decoder
+	entry     har.Entry // is part of decoder's memory: what lasts has to be copied
 	extract   extract.Extractor
 	params    []extract.Param
 	auth      authDetector
@@ -95,7 +96,7 @@ func (l *Learner) learn(ctx context.Context, r *ingest.Record) (ok bool) {
 		return false
 	}
 	e := &l.work.entry
-	if err := r.DecodeEntry(e); err != nil {
+	if err := r.DecodeEntryBy(&l.work.decoder, e); err != nil {
 		if errors.Is(err, ingest.ErrProbe) {
 			l.metrics.probes.Inc()
 			return true

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -19,13 +20,17 @@ func (s *store) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventor
 	var groups sql.NullString
 	err := s.db.stmts.endpoint.QueryRowContext(context.WithoutCancel(ctx), s.account, k.Collection, k.URL, k.Method).Scan(&facts, &params, &traffic, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
-		return e, fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
+		return e, noEndpoint(k)
 	}
 	if err != nil {
 		return e, err
 	}
 	e.Groups = parseGroups(groups.String)
 	return e, unpackAll(facts, params, traffic, &e)
+}
+
+func noEndpoint(k inventory.EndpointKey) error {
+	return fault.New(fault.NotFound, "%s %s does not exist in collection %d", k.Method, k.URL, k.Collection)
 }
 
 func unpackAll(facts, params, traffic []byte, e *inventory.Endpoint) (err error) {
@@ -165,20 +170,62 @@ func jsonList[T any](list []T) string {
 
 // Samples returns the newest samples of an endpoint, oldest first.
 func (s *store) Samples(ctx context.Context, k inventory.EndpointKey) ([]inventory.Sample, error) {
-	rows, err := s.db.points.samples.QueryContext(context.WithoutCancel(ctx), s.account, k.Collection, k.URL, k.Method)
+	_, all, err := s.readSamples(ctx, s.db.points.samples, &inventory.Endpoint{EndpointKey: k})
 	if err != nil {
 		return nil, fmt.Errorf("list samples: %w", err)
 	}
+	return all, nil
+}
+
+// Sampled returns an endpoint without params, and its samples.
+func (s *store) Sampled(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, []inventory.Sample, error) {
+	e := inventory.Endpoint{EndpointKey: k}
+	found, all, err := s.readSamples(ctx, s.db.points.sampled, &e)
+	switch {
+	case err != nil:
+		return e, nil, fmt.Errorf("list samples: %w", err)
+	case !found:
+		return e, nil, noEndpoint(k)
+	}
+	return e, all, nil
+}
+
+// readSamples reads what stmt gives of e: samples, and it itself if it reports
+// that. Samples are put in order here: SQLite would copy each, with its data, to
+// sort them.
+func (s *store) readSamples(ctx context.Context, stmt *sql.Stmt, e *inventory.Endpoint) (bool, []inventory.Sample, error) {
+	rows, err := stmt.QueryContext(context.WithoutCancel(ctx), s.account, e.Collection, e.URL, e.Method)
+	if err != nil {
+		return false, nil, err
+	}
 	defer rows.Close()
 	var all []inventory.Sample
+	var order []int64
+	found := false
+	one := inventory.Sample{Endpoint: e.EndpointKey, Account: s.account}
+	var seq int64
+	var id, source, data sql.RawBytes
 	for rows.Next() {
-		one := inventory.Sample{Endpoint: k, Account: s.account}
-		var id sql.RawBytes
-		if err := rows.Scan(&one.Time, &id, &one.Source, &one.Data); err != nil {
-			return nil, fmt.Errorf("list samples: %w", err)
+		if err := rows.Scan(&seq, &one.Time, &id, &source, &data); err != nil {
+			return false, nil, err
+		}
+		if seq < 0 {
+			found, e.Groups = true, parseGroups(string(source))
+			if err := unpackFacts(id, data, e); err != nil {
+				return false, nil, err
+			}
+			continue
 		}
 		copy(one.ID[:], id)
-		all = append(all, one)
+		if one.Source != string(source) { // most are of one
+			one.Source = string(source)
+		}
+		one.Data = bytes.Clone(data)
+		if all == nil {
+			all, order = make([]inventory.Sample, 0, inventory.MaxSamples), make([]int64, 0, inventory.MaxSamples)
+		}
+		at, _ := slices.BinarySearch(order, seq)
+		all, order = slices.Insert(all, at, one), slices.Insert(order, at, seq)
 	}
-	return all, rows.Err()
+	return found, all, rows.Err()
 }

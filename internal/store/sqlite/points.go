@@ -13,12 +13,22 @@ import (
 type points struct {
 	// Of the readers.
 	authVersion, hasMarks, marksOf *sql.Stmt
-	samples, allCollections        *sql.Stmt
+	samples, sampled               *sql.Stmt
+	allCollections                 *sql.Stmt
 	// Of the writer.
 	addAudit, groups, oneCollection, countDisplay *sql.Stmt
 	setCollection, changed, noteTags, setFacts    *sql.Stmt
 	savepoint, rollbackTo, release                *sql.Stmt
 }
+
+const selectSamples = `SELECT s.seq, s.time, s.record, s.source, s.data FROM endpoints e
+	JOIN samples s ON s.id BETWEEN e.id << 4 AND e.id << 4 | 15
+	WHERE e.account = ?1 AND e.collection = ?2 AND e.url = ?3 AND e.method = ?4`
+
+// selectSampled reads the row of an endpoint too, with -1 for a sequence: a second
+// statement would cost more than what it reads.
+const selectSampled = `SELECT -1, 0, facts, ` + groupsOf + `, traffic FROM endpoints e
+	WHERE account = ?1 AND collection = ?2 AND url = ?3 AND method = ?4 UNION ALL ` + selectSamples
 
 const selectMarks = `SELECT p.collection, p.url, p.method, p.code, p.header, p.param, p.sensitive, i.params, ` + groupsOf + ` FROM sensitive_params p
 	LEFT JOIN endpoints e ON e.account = p.account AND e.collection = p.collection AND e.url = p.url AND e.method = p.method
@@ -35,9 +45,8 @@ func (p *points) prepare(ctx context.Context, w, r *sql.DB) error {
 		{r, &p.authVersion, selectAuthVersion},
 		{r, &p.hasMarks, `SELECT EXISTS (SELECT 1 FROM sensitive_params WHERE account = ?)`},
 		{r, &p.marksOf, selectMarks + ` AND p.collection = ?` + orderMarks},
-		{r, &p.samples, `SELECT s.time, s.record, s.source, s.data FROM endpoints e
-			JOIN samples s ON s.id BETWEEN e.id << 4 AND e.id << 4 | 15
-			WHERE e.account = ? AND e.collection = ? AND e.url = ? AND e.method = ? ORDER BY s.seq`},
+		{r, &p.samples, selectSamples},
+		{r, &p.sampled, selectSampled},
 		{r, &p.allCollections, selectCollections + ` ORDER BY id`},
 		{w, &p.addAudit, `INSERT INTO audit (account, time, row) VALUES (?, ?, ?)`},
 		// The planner would rather go through all collections in the order of ids.
