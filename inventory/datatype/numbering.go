@@ -200,6 +200,7 @@ func (p *plan) follow(list []thread, i int, pc uint32) []thread {
 		if p.patterns[i].prefix {
 			t.pc = matched
 		}
+	case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL, syntax.InstEmptyWidth:
 	}
 	if slices.Contains(list, t) {
 		return list
