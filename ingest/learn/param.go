@@ -136,13 +136,16 @@ func (o *observed) hides(x *extract.Param) bool {
 // typeOf names the type of a value; definitions may say that a type is not looked
 // for at some parameters.
 func typeOf(ep *endpoint, x *extract.Param, d *datatype.Detector) datatype.Name {
-	key := x.Key()
-	if x.Kind != extract.Text && x.Kind != extract.Number || !d.IgnoresSome(key) {
+	if x.Kind != extract.Text && x.Kind != extract.Number {
 		return x.Type(d)
 	}
-	id := &datatype.ParamID{
-		URL: ep.key.URL, Method: ep.key.Method, ResponseCode: x.Status, Param: x.Name, APICollectionID: ep.key.Collection,
-		IsHeader: x.Place == extract.RequestHeader || x.Place == extract.ResponseHeader, IsURLParam: x.Place == extract.URLParam,
+	key := x.Key()
+	var id *datatype.ParamID
+	if d.IgnoresSome(key) {
+		id = &datatype.ParamID{
+			URL: ep.key.URL, Method: ep.key.Method, ResponseCode: x.Status, Param: x.Name, APICollectionID: ep.key.Collection,
+			IsHeader: x.Place == extract.RequestHeader || x.Place == extract.ResponseHeader, IsURLParam: x.Place == extract.URLParam,
+		}
 	}
 	if x.Kind == extract.Number {
 		return d.NumberAt(key, x.Value, id)

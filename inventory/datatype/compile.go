@@ -228,6 +228,10 @@ func (r *rules) index() {
 	}
 }
 
+// keyless reports that there is nothing to find, and nothing that depends on the
+// parameter: nobody defined more than what is turned off.
+func (r *rules) keyless() bool { return len(r.list) == 0 && len(r.ignoring) == 0 }
+
 // find gives the type of the first rule that fits a value, or nothing.
 func (r *rules) find(key string, v *value, id *ParamID) Name {
 	if len(r.list) == 0 {

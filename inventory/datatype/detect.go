@@ -41,6 +41,9 @@ func (d *Detector) TextAt(key, text string, id *ParamID) Name {
 	if d.rules == nil {
 		return ofText(text, &d.phones, 0)
 	}
+	if d.rules.keyless() {
+		return ofText(text, &d.phones, d.rules.off)
+	}
 	key = Key(key)
 	v := value{text: text[:min(len(text), MaxValue)], cut: len(text) > MaxValue}
 	if name := d.rules.find(key, &v, id); name != "" {
@@ -53,6 +56,9 @@ func (d *Detector) TextAt(key, text string, id *ParamID) Name {
 func (d *Detector) NumberAt(key, raw string, id *ParamID) Name {
 	if d.rules == nil {
 		return OfNumber(raw)
+	}
+	if d.rules.keyless() {
+		return ofNumber(raw, d.rules.off)
 	}
 	key = Key(key)
 	v := value{text: raw[:min(len(raw), MaxValue)], cut: len(raw) > MaxValue, number: true}
@@ -69,7 +75,17 @@ func Key(param string) string {
 		param = param[:len(param)-2]
 	}
 	param = strings.TrimSuffix(param, "_queryParam")
-	return param[strings.LastIndexAny(param, "#.")+1:]
+	return param[LastMember(param):]
+}
+
+// LastMember gives the offset of what follows the last "#" or "." in the name of a
+// parameter.
+func LastMember(param string) int {
+	i := len(param)
+	for i > 0 && param[i-1] != '#' && param[i-1] != '.' {
+		i--
+	}
+	return i
 }
 
 // A builtinSet is a set of built-in types that have a detector to turn off.

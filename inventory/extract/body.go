@@ -32,7 +32,7 @@ func (x *Extractor) body(b []byte, headers []har.Header, mimeType string, trunca
 	if len(b) == 0 {
 		return
 	}
-	raw := string(b)
+	raw := view(b)
 	s := raw
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")

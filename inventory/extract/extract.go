@@ -104,7 +104,7 @@ func (p *Param) Key() string {
 	for strings.HasSuffix(name, "#$") {
 		name = name[:len(name)-2]
 	}
-	return name[strings.LastIndexAny(name, "#.")+1:]
+	return name[datatype.LastMember(name):]
 }
 
 // The limits of one entry. What is beyond them is left out and counted by

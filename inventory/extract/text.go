@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // cut shortens a value to MaxValue bytes, without half a character at its end.
@@ -17,6 +18,12 @@ func cut(s string) string {
 		n--
 	}
 	return s[:n]
+}
+
+// view is a body as a text, without a copy: it is read while its entry is not
+// changed, and nothing of it is kept.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // saves the copy of every body
 }
 
 // unescape decodes a key or a value of a query or a form; what is not valid

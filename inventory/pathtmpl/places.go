@@ -170,7 +170,7 @@ func (p *pass) overlapping(n *node, rest string, steps *int, yield func(*entry))
 			p.overlapping(next, rest, steps, yield)
 		}
 	} else {
-		for _, next := range n.literals {
+		for next := range n.below {
 			p.overlapping(next, rest, steps, yield)
 		}
 	}

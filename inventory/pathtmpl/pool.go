@@ -164,15 +164,15 @@ func (v *values) recall() (grown int64) {
 	if v.sketch != nil {
 		hashes = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // there were many more
 	}
-	known := make(map[uint64]bool, len(v.examples))
+	known := make([]uint64, 0, maxExamples)
 	for _, x := range v.examples {
-		known[hashText(x)] = true
+		known = append(known, hashText(x))
 		if h, ok := voteOf(x); ok {
 			vote(&v.votes, h)
 		}
 	}
 	for _, h := range hashes {
-		if !known[h] {
+		if len(v.votes) < lookAlikes && !slices.Contains(known, h) {
 			vote(&v.votes, h)
 		}
 	}

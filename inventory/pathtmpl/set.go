@@ -16,6 +16,7 @@ import (
 type Set struct {
 	opt     Options
 	methods map[string]*methodSet
+	usual   [6]*methodSet // those that mostly come, to which a map is a detour
 	urls    int
 	bytes   int64
 	seed    maphash.Seed // of the hashes in the methods' indexes
@@ -95,7 +96,7 @@ func (s *Set) Add(method, template string) bool {
 // add gives the entry of a normalized URL and whether it made it; nil if the set
 // is full. The rule is added to that of a template.
 func (s *Set) add(method, url string, rule Rule) (e *entry, made bool) {
-	m := s.methods[method]
+	m := s.of(method)
 	if m != nil {
 		if e = m.lookup(url); e != nil {
 			if e.template || rule.given() {
@@ -133,9 +134,36 @@ func (s *Set) add(method, url string, rule Rule) (e *entry, made bool) {
 func (s *Set) maxURLs() int    { return cmp.Or(s.opt.MaxURLs, defaultMaxURLs) }
 func (s *Set) maxBytes() int64 { return cmp.Or(s.opt.MaxBytes, defaultMaxBytes) }
 
+// usual gives the place in Set.usual of a method, -1 if it has none.
+func usual(method string) int {
+	switch method {
+	case "GET":
+		return 0
+	case "POST":
+		return 1
+	case "PUT":
+		return 2
+	case "DELETE":
+		return 3
+	case "PATCH":
+		return 4
+	case "HEAD":
+		return 5
+	}
+	return -1
+}
+
+// of gives what the set holds of a method, nil if it holds nothing.
+func (s *Set) of(method string) *methodSet {
+	if i := usual(method); i >= 0 {
+		return s.usual[i]
+	}
+	return s.methods[method]
+}
+
 // method gives what the set holds of a method, and makes it.
 func (s *Set) method(method string) *methodSet {
-	m := s.methods[method]
+	m := s.of(method)
 	if m != nil {
 		return m
 	}
@@ -144,6 +172,9 @@ func (s *Set) method(method string) *methodSet {
 	}
 	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]string{}, fold: s.opt.FoldCase}
 	s.methods[strings.Clone(method)] = m
+	if i := usual(method); i >= 0 {
+		s.usual[i] = m
+	}
 	return m
 }
 
@@ -194,7 +225,7 @@ func (s *Set) All(yield func(method, url string) bool) {
 // where they differ a literal, else INTEGER, FLOAT, OBJECT_ID, VERSIONED,
 // LOCALE, and last STRING; in which order they were added does not matter.
 func (s *Set) Match(method, path string) (url string, ok bool) {
-	m := s.methods[method]
+	m := s.of(method)
 	if m == nil {
 		return "", false
 	}
@@ -244,7 +275,7 @@ func (s *Set) ResolveLiteral(method, path string) (url string, isTemplate, isNew
 
 func (s *Set) resolve(method, path string, literal bool) (url string, isTemplate, isNew bool) {
 	path = Normalize(path)
-	m := s.methods[method]
+	m := s.of(method)
 	if m != nil {
 		if e := s.match(m, path); e != nil {
 			if !e.template {
@@ -269,7 +300,7 @@ func (s *Set) resolve(method, path string, literal bool) (url string, isTemplate
 		return url, IsTemplate(url), true
 	}
 	if e.template {
-		s.observe(s.methods[method], e, path)
+		s.observe(s.of(method), e, path)
 	}
 	return e.url, e.template, made
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unsafe"
 )
 
 // stateVersion is the first byte of an encoded state.
@@ -113,7 +114,8 @@ func (s *Set) readMethod(r *reader) {
 	method := r.text()
 	m := s.method(method)
 	for n := r.count(4); n > 0 && r.err == nil; n-- {
-		url, rule, wide := r.text(), r.uint(uint64(allRules)), r.uint(1<<64-1)
+		// What is kept of the URL is a copy of its own.
+		url, rule, wide := r.passing(), r.uint(uint64(allRules)), r.uint(1<<64-1)
 		if url != Normalize(url) {
 			r.fail("URL is not normalized")
 			return
@@ -164,9 +166,10 @@ func (ev *evidence) strip() {
 
 // A reader reads an encoded state up to the first error.
 type reader struct {
-	data []byte
-	at   int
-	err  error
+	data  []byte
+	at    int
+	err   error
+	texts []byte // room for texts
 }
 
 func (r *reader) fail(what string) {
@@ -210,10 +213,33 @@ func (r *reader) count(size int) int {
 	return int(r.uint(uint64((len(r.data) - r.at) / size))) //nolint:gosec // at most len(data)
 }
 
-func (r *reader) text() string { return string(r.take(r.count(1))) }
+// textRoom is the room that is made for texts at once.
+const textRoom = 2 << 10
 
-func (r *reader) texts(most, longest int) (out []string, bytes int64) {
+// text gives a text that is kept. Together they need few allocations, and are
+// dropped with their set.
+func (r *reader) text() string {
+	b := r.take(r.count(1))
+	if cap(r.texts)-len(r.texts) < len(b) {
+		r.texts = make([]byte, 0, max(textRoom, len(b)))
+	}
+	r.texts = append(r.texts, b...)
+	return view(r.texts[len(r.texts)-len(b):])
+}
+
+// passing gives a text that is not kept longer than the data.
+func (r *reader) passing() string { return view(r.take(r.count(1))) }
+
+// view is b as a text: b is not written to again.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // saves an allocation for each text
+}
+
+func (r *reader) several(most, longest int) (out []string, bytes int64) {
 	n := int(r.uint(uint64(most))) //nolint:gosec // at most most
+	if n > 0 && r.err == nil {
+		out = make([]string, 0, n)
+	}
 	for range n {
 		t := r.text()
 		if len(t) > longest || slices.Contains(out, t) {
@@ -240,11 +266,11 @@ func (r *reader) evidence(n int) *evidence {
 	}
 	ev := &evidence{values: make([]values, n), bytes: 64 + 104*int64(n)}
 	var grown int64
-	ev.first, grown = r.texts(maxFirst, maxFirstPath)
+	ev.first, grown = r.several(maxFirst, maxFirstPath)
 	ev.bytes += grown
 	for i := range ev.values {
 		v := &ev.values[i]
-		v.examples, grown = r.texts(maxExamples, maxExample)
+		v.examples, grown = r.several(maxExamples, maxExample)
 		ev.bytes += grown
 		k := int(r.uint(exactValues + 1)) //nolint:gosec // small
 		if k > exactValues {
@@ -255,6 +281,9 @@ func (r *reader) evidence(n int) *evidence {
 			}
 			ev.bytes += v.recall()
 			continue
+		}
+		if k > 0 && r.err == nil {
+			v.exact = make([]uint64, 0, k)
 		}
 		for range k {
 			b := r.take(8)

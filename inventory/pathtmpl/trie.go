@@ -1,14 +1,27 @@
 package pathtmpl
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A node is a prefix of templates. Its children are literal segments and, by
 // index, placeholders.
 type node struct {
-	literals     map[string]*node
+	few          []literal        // literal children, unless
+	many         map[string]*node // they are more than a few
 	placeholders [phCount]*node
 	tmpl         *entry // the template that ends here, if one does
 }
+
+type literal struct {
+	text string
+	node *node
+}
+
+// fewLiterals is how many literal children are looked through faster than they are
+// looked up; most nodes have one.
+const fewLiterals = 8
 
 // maxSteps bounds the nodes that one look-up visits. Templates with a literal
 // and several placeholders at the same places could otherwise make a path walk
@@ -27,10 +40,7 @@ func (n *node) insert(key string, e *entry) (made int) {
 			if p := placeholderOf(seg); p >= 0 {
 				n.placeholders[p] = next
 			} else {
-				if n.literals == nil {
-					n.literals = map[string]*node{}
-				}
-				n.literals[seg] = next
+				n.put(seg, next)
 			}
 		}
 		n = next
@@ -43,7 +53,45 @@ func (n *node) child(seg string) *node {
 	if p := placeholderOf(seg); p >= 0 {
 		return n.placeholders[p]
 	}
-	return n.literals[seg]
+	return n.literal(seg)
+}
+
+func (n *node) literal(text string) *node {
+	for i := range n.few {
+		if n.few[i].text == text {
+			return n.few[i].node
+		}
+	}
+	return n.many[text]
+}
+
+// below yields the literal children.
+func (n *node) below(yield func(*node) bool) {
+	for i := range n.few {
+		if !yield(n.few[i].node) {
+			return
+		}
+	}
+	for _, next := range n.many {
+		if !yield(next) {
+			return
+		}
+	}
+}
+
+func (n *node) put(text string, next *node) {
+	switch {
+	case n.many != nil:
+		n.many[text] = next
+	case len(n.few) < fewLiterals:
+		n.few = append(n.few, literal{text, next})
+	default:
+		n.many = map[string]*node{text: next}
+		for _, l := range n.few {
+			n.many[l.text] = l.node
+		}
+		n.few = nil
+	}
 }
 
 // remove takes the template with the key rest out, and the nodes that nothing
@@ -59,11 +107,12 @@ func (n *node) remove(rest string) (freed int) {
 		return 0
 	}
 	freed = next.remove(rest)
-	if next.tmpl == nil && len(next.literals) == 0 && next.placeholders == [phCount]*node{} {
+	if next.tmpl == nil && len(next.few) == 0 && len(next.many) == 0 && next.placeholders == [phCount]*node{} {
 		if p := placeholderOf(seg); p >= 0 {
 			n.placeholders[p] = nil
 		} else {
-			delete(n.literals, seg)
+			n.few = slices.DeleteFunc(n.few, func(l literal) bool { return l.text == seg })
+			delete(n.many, seg)
 		}
 		freed++
 	}
@@ -99,7 +148,7 @@ func (w *walk) find(n *node, rest string, i int) *entry {
 		return nil
 	}
 	seg, rest, _ := strings.Cut(rest, "/")
-	if next := n.literals[seg]; next != nil {
+	if next := n.literal(seg); next != nil {
 		if e := w.find(next, rest, i+1); e != nil {
 			return e
 		}
