@@ -80,6 +80,7 @@ type applier struct {
 	account       int32
 	groups        *grouper                        // nil if there are none
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
+	known         map[int32]bool                  // knownRedaction.collections
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
 	reshaped      func(account int32, k inventory.EndpointKey) bool
 	due           map[int32]bool // collections
@@ -385,24 +386,31 @@ func firsts(e *inventory.Endpoint) firstTimes {
 }
 
 func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (bool, error) {
-	n, known := a.collections[o.Collection]
+	n, met := a.collections[o.Collection]
+	if met {
+		return n >= 0, nil
+	}
+	redact, known := a.known[o.Collection]
 	if !known {
-		var redact bool
 		err := a.hasCollection.QueryRowContext(ctx, a.account, o.Collection).Scan(&redact)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			n = -1
+			a.collections[o.Collection] = -1
+			return false, nil
 		case err != nil:
 			return false, err
-		case redact && !slices.Contains(a.redacted, o.Collection):
-			if a.strip == nil {
-				a.strip = map[int32]bool{}
-			}
-			a.strip[o.Collection] = true
+		case a.known != nil && len(a.known) < maxKnownCollections:
+			a.known[o.Collection] = redact
 		}
-		a.collections[o.Collection] = n
 	}
-	return n >= 0, nil
+	if redact && !slices.Contains(a.redacted, o.Collection) {
+		if a.strip == nil {
+			a.strip = map[int32]bool{}
+		}
+		a.strip[o.Collection] = true
+	}
+	a.collections[o.Collection] = 0
+	return true, nil
 }
 
 // indexTypes enters the types that e has now and had not before.
