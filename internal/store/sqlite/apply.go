@@ -92,6 +92,7 @@ type applier struct {
 	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
 	traffic       []byte
+	packedIndex   []byte // of sensitive samples
 	packed        []byte // params of stored
 	merger        inventory.ParamMerger
 	stored        [chunk]storedEndpoint
@@ -105,8 +106,10 @@ type storedEndpoint struct {
 	packed  []byte
 	id      int64
 	sampled int64 // samples that were ever stored
-	indexed bool  // it has sensitive samples
 	moved   bool  // what groups are chosen by changed
+	// The index of its sensitive samples, packed, "" if it has none.
+	index     string
+	indexNext int64
 	inventory.Endpoint
 }
 
@@ -229,16 +232,16 @@ func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error
 	}
 	defer rows.Close()
 	a.packed = a.packed[:0]
-	var facts, params, traffic sql.RawBytes
+	var index, facts, params, traffic sql.RawBytes
 	for rows.Next() {
 		var i int
 		var id, sampled int64
-		var indexed bool
-		if err := rows.Scan(&i, &id, &sampled, &indexed, &facts, &params, &traffic); err != nil {
+		var indexNext sql.NullInt64
+		if err := rows.Scan(&i, &id, &sampled, &indexNext, &index, &facts, &params, &traffic); err != nil {
 			return err
 		}
 		s := &a.stored[i]
-		s.id, s.sampled, s.indexed = id, sampled, indexed
+		s.id, s.sampled, s.index, s.indexNext = id, sampled, string(index), indexNext.Int64
 		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
 			return err
 		}
