@@ -93,7 +93,6 @@ type applier struct {
 	facts, params []byte
 	traffic       []byte
 	packedIndex   []byte // of sensitive samples
-	packed        []byte // params of stored
 	merger        inventory.ParamMerger
 	stored        [chunk]storedEndpoint
 	args          []any
@@ -103,7 +102,7 @@ type applier struct {
 // A storedEndpoint is the row of an observation's key; its id is 0 if there is
 // none. Its params are packed until they are needed.
 type storedEndpoint struct {
-	packed  []byte
+	packed  string
 	id      int64
 	sampled int64 // samples that were ever stored
 	moved   bool  // what groups are chosen by changed
@@ -231,7 +230,6 @@ func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error
 		return err
 	}
 	defer rows.Close()
-	a.packed = a.packed[:0]
 	var index, facts, params, traffic sql.RawBytes
 	for rows.Next() {
 		var i int
@@ -245,9 +243,7 @@ func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error
 		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
 			return err
 		}
-		n := len(a.packed)
-		a.packed = append(a.packed, params...) // what it was before stays where it is
-		s.packed = a.packed[n:]
+		s.packed = string(params)
 	}
 	return rows.Err()
 }
