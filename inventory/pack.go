@@ -122,16 +122,20 @@ func AppendParams(dst []byte, e *Endpoint) []byte {
 		if t == 0 {
 			dst = appendString(dst, p.Type)
 		}
-		dst = p.appendRest(dst, e.Discovered, e.LastSeen)
+		dst = p.appendRest(p.appendTimes(dst, e.Discovered, e.LastSeen))
 	}
 	return dst
 }
 
-// appendRest appends what follows the key of a packed Param.
-func (p *Param) appendRest(dst []byte, discovered, last int64) []byte {
+// appendTimes appends what follows the key of a packed Param.
+func (p *Param) appendTimes(dst []byte, discovered, last int64) []byte {
 	dst = binary.AppendVarint(dst, p.Count)
 	dst = binary.AppendVarint(dst, p.FirstSeen-discovered)
-	dst = binary.AppendVarint(dst, p.LastSeen-last)
+	return binary.AppendVarint(dst, p.LastSeen-last)
+}
+
+// appendRest appends what follows the times of a packed Param.
+func (p *Param) appendRest(dst []byte) []byte {
 	dst = appendStrings(dst, p.Values)
 	if p.HasRange {
 		dst = binary.AppendVarint(dst, p.Min)
@@ -209,8 +213,9 @@ func ParseFacts(data []byte, e *Endpoint) error {
 	return u.end()
 }
 
-// ParseParams reads what AppendParams wrote into e, whose facts were read before.
-func ParseParams(data []byte, e *Endpoint) error {
+// ParseParams reads what AppendParams wrote into e, whose facts were read before. Of
+// a string, e keeps parts.
+func ParseParams[T []byte | string](data T, e *Endpoint) error {
 	u := unpacker{s: string(data)}
 	u.params(e)
 	return u.end()
@@ -393,6 +398,15 @@ func (u *unpacker) octet() byte {
 }
 
 func (u *unpacker) uvarint() uint64 {
+	if len(u.s) > 0 && u.s[0] < 0x80 { // most of them
+		v := u.s[0]
+		u.s = u.s[1:]
+		return uint64(v)
+	}
+	return u.longUvarint()
+}
+
+func (u *unpacker) longUvarint() uint64 {
 	var v uint64
 	for i := 0; i < len(u.s) && i < binary.MaxVarintLen64; i++ {
 		b := u.s[i]

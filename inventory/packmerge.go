@@ -1,6 +1,9 @@
 package inventory
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // A ParamMerger merges observed params into packed ones without unpacking those
 // that were not observed: most of what storing an observation of a known endpoint
@@ -17,9 +20,9 @@ type ParamMerger struct {
 // of their endpoint before and after; discovered its Discovered, which must be the
 // same. Not ok if o has a param that packed has not or that was seen earlier than
 // packed says, or packed is damaged: then dst is as it was.
-func (m *ParamMerger) Merge(dst, packed []byte, discovered, was, is int64, o []Param) (_ []byte, ok bool) {
+func (m *ParamMerger) Merge(dst []byte, packed string, discovered, was, is int64, o []Param) (_ []byte, ok bool) {
 	types := packTypes()
-	u := unpacker{s: string(packed)}
+	u := unpacker{s: packed}
 	u.version()
 	n := u.length()
 	names := u.uvarint()
@@ -32,20 +35,38 @@ func (m *ParamMerger) Merge(dst, packed []byte, discovered, was, is int64, o []P
 		flags := m.key(&u, &p, types)
 		key := from[:len(from)-len(u.s)]
 		p.Count, p.FirstSeen, p.LastSeen = u.varint(), u.varint()+discovered, u.varint()+was
-		m.rest(&u, &p, flags)
-		if u.bad {
+		rest := u.s
+		mine := len(o) > 0 && m.isKey(&p, &o[0])
+		kept := true
+		if mine {
+			m.rest(&u, &p, flags)
+			kept = keeps(&p, &o[0])
+			values += len(p.Values)
+		} else {
+			values += u.skipRest(flags)
+		}
+		if u.bad || mine && earliest(p.FirstSeen, o[0].FirstSeen) != p.FirstSeen {
 			return dst, false
 		}
-		if len(o) > 0 && m.isKey(&p, &o[0]) {
-			if earliest(p.FirstSeen, o[0].FirstSeen) != p.FirstSeen {
-				return dst, false
-			}
+		switch {
+		case !kept:
+			values -= len(p.Values)
 			p.Merge(&o[0])
+			values += len(p.Values)
+			flags = p.packFlags()
+		case mine:
+			p.Count, p.LastSeen = p.Count+o[0].Count, max(p.LastSeen, o[0].LastSeen)
+		}
+		m.body = append(append(m.body, flags), key[1:]...)
+		m.body = p.appendTimes(m.body, discovered, is)
+		if kept {
+			m.body = append(m.body, rest[:len(rest)-len(u.s)]...)
+		} else {
+			m.body = p.appendRest(m.body)
+		}
+		if mine {
 			o = o[1:]
 		}
-		values += len(p.Values)
-		m.body = append(append(m.body, p.packFlags()), key[1:]...)
-		m.body = p.appendRest(m.body, discovered, is)
 	}
 	if len(o) > 0 || u.end() != nil {
 		return dst, false
@@ -55,6 +76,20 @@ func (m *ParamMerger) Merge(dst, packed []byte, discovered, was, is int64, o []P
 	dst = binary.AppendUvarint(dst, names)
 	dst = binary.AppendUvarint(dst, uint64(values))
 	return append(dst, m.body...), true
+}
+
+// keeps reports whether merging o into p changes nothing of p but its count and its
+// times: so it is with most of what is known well.
+func keeps(p, o *Param) bool {
+	switch {
+	case len(o.Sketch) > 0 && !p.Sketch.has(o.Sketch),
+		len(o.Sketch) == 0 && len(p.Sketch) == 0 && (o.Unique != 0 || o.Public != 0),
+		o.HasRange && (!p.HasRange || o.Min < p.Min || o.Max > p.Max):
+		return false
+	case p.Full:
+		return len(p.Values) == 0
+	}
+	return !o.Full && len(p.Values) < MaxValues && within(p.Values, o.Values, strings.Compare)
 }
 
 // key reads the key of a param, its name into m.name.
@@ -94,6 +129,30 @@ func (m *ParamMerger) rest(u *unpacker, p *Param, flags byte) {
 	if flags&packUnique != 0 {
 		p.Unique, p.Public = u.varint(), u.varint()
 	}
+}
+
+// skipRest reads what follows the times of a param, and returns how many values
+// there are.
+func (u *unpacker) skipRest(flags byte) (values int) {
+	values = u.length()
+	for range values {
+		u.text()
+	}
+	varints := 0
+	if flags&packRange != 0 {
+		varints += 2
+	}
+	if flags&packUnique != 0 {
+		varints += 2
+	}
+	for range varints {
+		u.uvarint()
+	}
+	if flags&packSketch != 0 {
+		var none [SketchSize]SketchValue
+		u.sketch(none[:0])
+	}
+	return values
 }
 
 func (m *ParamMerger) isKey(p, o *Param) bool {

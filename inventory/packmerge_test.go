@@ -2,6 +2,7 @@ package inventory_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestParamMergerIsMerge(t *testing.T) {
 			continue
 		}
 		prefix := []byte("x")
-		got, ok := m.Merge(prefix, packed, discovered, was, e.LastSeen, o.Params)
+		got, ok := m.Merge(prefix, string(packed), discovered, was, e.LastSeen, o.Params)
 		if ok != can {
 			t.Fatalf("seed %d: Merge is ok %v, want %v", seed, ok, can)
 		}
@@ -71,7 +72,7 @@ func FuzzParamMerger(f *testing.F) {
 	f.Add(inventory.AppendParams(nil, typical(60)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var m inventory.ParamMerger
-		got, ok := m.Merge(nil, data, 10, 20, 30, nil)
+		got, ok := m.Merge(nil, string(data), 10, 20, 30, nil)
 		e := inventory.Endpoint{Discovered: 10, LastSeen: 20}
 		err := inventory.ParseParams(data, &e)
 		if ok != (err == nil) {
@@ -85,4 +86,29 @@ func FuzzParamMerger(f *testing.F) {
 			t.Fatalf("%x became %x with %d params, %v; want %d", data, got, len(again.Params), err, len(e.Params))
 		}
 	})
+}
+
+func BenchmarkParamMerger(b *testing.B) {
+	e := typical(13)
+	for i := range 5 {
+		p := &e.Params[i]
+		for v := range 60 {
+			p.Sketch = p.Sketch.Add(inventory.HashValue(fmt.Sprint("value", i, v)), inventory.CallerOf(uint32(v)))
+		}
+	}
+	packed := string(inventory.AppendParams(nil, e))
+	o := typical(13)
+	for i := range 5 {
+		o.Params[i].Sketch = o.Params[i].Sketch.Add(inventory.HashValue(fmt.Sprint("value", i, 7)), inventory.CallerOf(7))
+	}
+	var m inventory.ParamMerger
+	var buf []byte
+	b.ReportAllocs()
+	b.SetBytes(int64(len(packed)))
+	for b.Loop() {
+		var ok bool
+		if buf, ok = m.Merge(buf[:0], packed, e.Discovered, e.LastSeen, e.LastSeen+9, o.Params); !ok {
+			b.Fatal("not merged")
+		}
+	}
 }

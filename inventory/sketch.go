@@ -82,6 +82,28 @@ func (s Sketch) merge(o Sketch) Sketch {
 	return all
 }
 
+// has reports whether merging o into s changes nothing.
+func (s Sketch) has(o Sketch) bool {
+	full := len(s) == SketchSize
+	for len(o) > 0 {
+		switch {
+		case len(s) == 0:
+			return full
+		case s[0].Hash == o[0].Hash:
+			c := s[0].Callers
+			if c.Merge(o[0].Callers); c != s[0].Callers {
+				return false
+			}
+			s, o = s[1:], o[1:]
+		case s[0].Hash > o[0].Hash:
+			return false
+		default:
+			s = s[1:]
+		}
+	}
+	return true
+}
+
 // Counts estimates the distinct values, and those of several callers.
 func (s Sketch) Counts() (unique, public int64) {
 	n := float64(len(s))

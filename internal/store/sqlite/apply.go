@@ -51,6 +51,7 @@ type applier struct {
 	account       int32
 	groups        *grouper                        // nil if there are none
 	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
+	known         map[int32]bool                  // knownRedaction.collections
 	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
 	reshaped      func(account int32, k inventory.EndpointKey) bool
 	due           map[int32]bool // collections
@@ -62,7 +63,7 @@ type applier struct {
 	sensitives    map[inventory.EndpointKey][]int // as samples
 	facts, params []byte
 	traffic       []byte
-	packed        []byte // params of stored
+	packedIndex   []byte // of sensitive samples
 	merger        inventory.ParamMerger
 	stored        [chunk]storedEndpoint
 	args          []any
@@ -72,11 +73,13 @@ type applier struct {
 // A storedEndpoint is the row of an observation's key; its id is 0 if there is
 // none. Its params are packed until they are needed.
 type storedEndpoint struct {
-	packed  []byte
+	packed  string
 	id      int64
 	sampled int64 // samples that were ever stored
-	indexed bool  // it has sensitive samples
 	moved   bool  // what groups are chosen by changed
+	// The index of its sensitive samples, packed, "" if it has none.
+	index     string
+	indexNext int64
 	inventory.Endpoint
 }
 
@@ -198,23 +201,20 @@ func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error
 		return err
 	}
 	defer rows.Close()
-	a.packed = a.packed[:0]
-	var facts, params, traffic sql.RawBytes
+	var index, facts, params, traffic sql.RawBytes
 	for rows.Next() {
 		var i int
 		var id, sampled int64
-		var indexed bool
-		if err := rows.Scan(&i, &id, &sampled, &indexed, &facts, &params, &traffic); err != nil {
+		var indexNext sql.NullInt64
+		if err := rows.Scan(&i, &id, &sampled, &indexNext, &index, &facts, &params, &traffic); err != nil {
 			return err
 		}
 		s := &a.stored[i]
-		s.id, s.sampled, s.indexed = id, sampled, indexed
+		s.id, s.sampled, s.index, s.indexNext = id, sampled, string(index), indexNext.Int64
 		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
 			return err
 		}
-		n := len(a.packed)
-		a.packed = append(a.packed, params...) // what it was before stays where it is
-		s.packed = a.packed[n:]
+		s.packed = string(params)
 	}
 	return rows.Err()
 }
@@ -356,24 +356,31 @@ func firsts(e *inventory.Endpoint) firstTimes {
 }
 
 func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (bool, error) {
-	n, known := a.collections[o.Collection]
+	n, met := a.collections[o.Collection]
+	if met {
+		return n >= 0, nil
+	}
+	redact, known := a.known[o.Collection]
 	if !known {
-		var redact bool
 		err := a.hasCollection.QueryRowContext(ctx, a.account, o.Collection).Scan(&redact)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			n = -1
+			a.collections[o.Collection] = -1
+			return false, nil
 		case err != nil:
 			return false, err
-		case redact && !slices.Contains(a.redacted, o.Collection):
-			if a.strip == nil {
-				a.strip = map[int32]bool{}
-			}
-			a.strip[o.Collection] = true
+		case a.known != nil && len(a.known) < maxKnownCollections:
+			a.known[o.Collection] = redact
 		}
-		a.collections[o.Collection] = n
 	}
-	return n >= 0, nil
+	if redact && !slices.Contains(a.redacted, o.Collection) {
+		if a.strip == nil {
+			a.strip = map[int32]bool{}
+		}
+		a.strip[o.Collection] = true
+	}
+	a.collections[o.Collection] = 0
+	return true, nil
 }
 
 // indexTypes enters the types that e has now and had not before.

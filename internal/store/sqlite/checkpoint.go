@@ -7,18 +7,21 @@ import (
 	"time"
 )
 
-// Pages of the write-ahead log. At checkpointAt they are copied into the file while
-// writing goes on; the writer copies them itself, and waits, only when that could
-// not keep up.
+// Pages of the write-ahead log, of 4 KB each. At checkpointAt they are copied into the
+// file while writing goes on: the longer that waits, the more pages were written
+// several times and are copied once. The writer copies them itself, and waits, only
+// when that could not keep up.
 const (
-	checkpointAt  = 8_000
-	checkpointOwn = 32_000
+	checkpointAt  = 24_000
+	checkpointOwn = 64_000
+	// checkpointHeld is how many pages may be copied while the writer is held.
+	checkpointHeld = 1_000
 	// checkpointEvery is how often the log is looked at while there are writes.
 	checkpointEvery = 250 * time.Millisecond
 )
 
 // A checkpointer empties the write-ahead log beside the writer: done by a commit it
-// holds up all that come after, for as long as the disk takes to sync 60 MB.
+// holds up all that come after, for as long as the disk takes to sync 100 MB.
 type checkpointer struct {
 	conn *sql.DB
 	ask  chan struct{} // something was committed
@@ -67,7 +70,7 @@ func (db *DB) checkpoint(ctx context.Context) {
 		case <-c.ask:
 		}
 		// What fails here is done by the writer in the end, which says why not.
-		if n, err := c.pages(ctx); err == nil && n >= checkpointAt {
+		if n, _, err := c.pages(ctx); err == nil && n >= checkpointAt {
 			if db.checkpointNow(ctx) != nil && ctx.Err() != nil {
 				return
 			}
@@ -80,20 +83,26 @@ func (db *DB) checkpoint(ctx context.Context) {
 	}
 }
 
-// pages is how many pages the log has that are not in the file.
-func (c *checkpointer) pages(ctx context.Context) (int, error) {
-	var busy, log, copied int
-	err := c.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &log, &copied)
-	return log, err
+// pages is how many pages the log has, and how many of them are in the file.
+func (c *checkpointer) pages(ctx context.Context) (log, copied int, err error) {
+	var busy int
+	err = c.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &log, &copied)
+	return log, copied, err
 }
 
-// checkpointNow copies the log into the file, then what came meanwhile with the
-// writer held, which is little: only then does the log begin at its start again.
+// checkpointNow copies the log into the file, what came meanwhile too until that is
+// little, and the rest with the writer held: only then does the log begin at its
+// start again.
 func (db *DB) checkpointNow(ctx context.Context) error {
 	var busy, log, copied int
-	err := db.checkpoints.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &copied)
-	if err != nil {
-		return err
+	for rounds := 0; rounds < 4 && (rounds == 0 || log-copied > checkpointHeld); rounds++ {
+		err := db.checkpoints.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &copied)
+		if err != nil {
+			return err
+		}
+		if log, copied, err = db.checkpoints.pages(ctx); err != nil {
+			return err
+		}
 	}
 	w, err := db.w.Conn(ctx)
 	if err != nil {

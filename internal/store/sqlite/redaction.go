@@ -15,7 +15,14 @@ import (
 type knownRedaction struct {
 	version   int64
 	redaction inventory.Redaction
+	// collections are those that were seen to exist and whether they are redacted: a
+	// collection is redacted or goes only with a new version. Who is in the writer's
+	// transaction has them.
+	collections map[int32]bool
 }
+
+// maxKnownCollections bounds the collections of an account that are remembered.
+const maxKnownCollections = 100_000
 
 // maxRedactions bounds the accounts whose redaction is remembered.
 const maxRedactions = 1000
@@ -26,18 +33,37 @@ func (a *applier) redaction(ctx context.Context) (inventory.Redaction, error) {
 	var version int64
 	var doc string
 	err := a.configOf.QueryRowContext(ctx, a.account).Scan(&version, &doc)
-	if errors.Is(err, sql.ErrNoRows) {
-		return inventory.Redaction{}, nil
-	}
-	if err != nil {
+	untouched := errors.Is(err, sql.ErrNoRows)
+	if err != nil && !untouched {
 		return inventory.Redaction{}, fmt.Errorf("read settings: %w", err)
 	}
 	a.db.mu.Lock()
 	known, ok := a.db.redactions[a.account]
 	a.db.mu.Unlock()
-	if ok && known.version == version {
-		return known.redaction, nil
+	if !ok || known.version != version {
+		known = knownRedaction{version: version, collections: map[int32]bool{}}
+		if !untouched {
+			if known.redaction, err = a.readRedaction(ctx, doc); err != nil {
+				return inventory.Redaction{}, err
+			}
+		}
+		a.db.remember(a.account, known)
 	}
+	a.known = known.collections
+	return known.redaction, nil
+}
+
+func (db *DB) remember(account int32, known knownRedaction) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if len(db.redactions) >= maxRedactions {
+		clear(db.redactions)
+	}
+	db.redactions[account] = known
+}
+
+// readRedaction reads what the account redacts by its settings and by the rest.
+func (a *applier) readRedaction(ctx context.Context, doc string) (inventory.Redaction, error) {
 	var s inventory.Settings
 	if doc != "" {
 		if err := json.Unmarshal([]byte(doc), &s); err != nil {
@@ -52,14 +78,7 @@ func (a *applier) redaction(ctx context.Context) (inventory.Redaction, error) {
 	if err != nil {
 		return inventory.Redaction{}, fmt.Errorf("list collections: %w", err)
 	}
-	r := inventory.RedactionOf(&s, types, redacted)
-	a.db.mu.Lock()
-	defer a.db.mu.Unlock()
-	if len(a.db.redactions) >= maxRedactions {
-		clear(a.db.redactions)
-	}
-	a.db.redactions[a.account] = knownRedaction{version, r}
-	return r, nil
+	return inventory.RedactionOf(&s, types, redacted), nil
 }
 
 // typeDefinitions lists the definitions of data types, as the learner reads them.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,11 +26,6 @@ type sensitiveIndex struct {
 	ringed map[int64]int64
 }
 
-type sensitiveJSON struct {
-	Params []sensitiveParam `json:"p"`
-	Ringed map[int64]int64  `json:"r,omitempty"`
-}
-
 type sensitiveParam struct {
 	Code     int     `json:"c"`
 	Header   bool    `json:"h,omitempty"`
@@ -44,14 +38,6 @@ type sensitiveParam struct {
 
 func (p *sensitiveParam) key() inventory.ParamKey {
 	return inventory.ParamKey{ResponseCode: p.Code, Header: p.Header, URLParam: p.URLParam, Query: p.Query, Name: p.Name, Type: p.Type}
-}
-
-func parseIndex(text string) (sensitiveIndex, error) {
-	var j sensitiveJSON
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return sensitiveIndex{}, fmt.Errorf("index of sensitive samples: %w", err)
-	}
-	return sensitiveIndex{params: j.Params, ringed: j.Ringed}, nil
 }
 
 func (x *sensitiveIndex) has(o *inventory.SensitiveOverride) bool {
@@ -104,20 +90,28 @@ func (x *sensitiveIndex) used() []int64 {
 	return all
 }
 
+// rows returns the sequences of records that are rows of their own, rising.
+func (x *sensitiveIndex) rows() []int64 {
+	return slices.DeleteFunc(x.used(), func(at int64) bool {
+		_, ringed := x.ringed[at]
+		return ringed
+	})
+}
+
 // sensitive stores records as samples of sensitive parameters of an endpoint:
 // those of others, and those of mine, which become the samples from seq on. It
 // comes before the ring is written: what that overwrites may still be needed.
 func (a *applier) sensitive(ctx context.Context, e *storedEndpoint, seq int64, mine, others []int, u *inventory.AccountUpdate) error {
 	if len(mine)+len(others) == 0 ||
-		len(others) == 0 && !e.indexed && !slices.ContainsFunc(mine, func(i int) bool { return len(u.Samples[i].Sensitive) > 0 }) {
+		len(others) == 0 && e.index == "" && !slices.ContainsFunc(mine, func(i int) bool { return len(u.Samples[i].Sensitive) > 0 }) {
 		return nil
 	}
 	endpoint := e.id
-	x, err := a.index(ctx, endpoint)
+	x, err := e.sensitiveIndex()
 	if err != nil {
 		return err
 	}
-	before := x.used()
+	before := x.rows()
 	samples := make(map[int64]*inventory.SensitiveSample, len(others))
 	for _, i := range others {
 		samples[x.add(u.Sensitive[i].Params)] = &u.Sensitive[i]
@@ -146,8 +140,8 @@ func (a *applier) sensitive(ctx context.Context, e *storedEndpoint, seq int64, m
 	return a.putSensitive(ctx, endpoint, &x, before, samples)
 }
 
-// putSensitive stores the index and the records that it names and removes those
-// that it names no longer.
+// putSensitive stores the index and the records that it names, and removes those of
+// before, which are rows of their own, that it names no longer.
 func (a *applier) putSensitive(ctx context.Context, endpoint int64, x *sensitiveIndex, before []int64, samples map[int64]*inventory.SensitiveSample) error {
 	now := x.used()
 	for _, seq := range before {
@@ -164,27 +158,17 @@ func (a *applier) putSensitive(ctx context.Context, endpoint int64, x *sensitive
 			}
 		}
 	}
-	text, err := json.Marshal(sensitiveJSON{x.params, x.ringed})
-	if err != nil {
-		return err
-	}
-	_, err = a.putIndex.ExecContext(ctx, endpoint, x.next, string(text))
+	a.packedIndex = appendIndex(a.packedIndex[:0], x)
+	_, err := a.putIndex.ExecContext(ctx, endpoint, x.next, a.packedIndex)
 	return err
 }
 
-// index reads the index of an endpoint; an empty one if there is none.
-func (a *applier) index(ctx context.Context, endpoint int64) (sensitiveIndex, error) {
-	var text string
-	var next int64
-	err := a.getIndex.QueryRowContext(ctx, endpoint).Scan(&next, &text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return sensitiveIndex{}, nil
+// sensitiveIndex is the stored index of e; an empty one if there is none.
+func (e *storedEndpoint) sensitiveIndex() (x sensitiveIndex, err error) {
+	if e.index != "" {
+		x, err = parseIndex(e.index)
 	}
-	if err != nil {
-		return sensitiveIndex{}, err
-	}
-	x, err := parseIndex(text)
-	x.next = next
+	x.next = e.indexNext
 	return x, err
 }
 

@@ -64,7 +64,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
-	if db.w, err = sql.Open("sqlite", dsn(path, "", "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)",
+	if db.w, err = sql.Open("sqlite", dsn(path, "", "journal_mode(WAL)", "synchronous(NORMAL)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-32768)")); err != nil {
 		return err
 	}

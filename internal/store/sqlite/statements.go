@@ -21,9 +21,9 @@ func selectChunk() string {
 		}
 		fmt.Fprintf(&keys, "(%d,?,?,?)", i)
 	}
-	return `SELECT k.column1, e.id, e.sampled,
-		EXISTS (SELECT 1 FROM sensitive_index i WHERE i.endpoint = e.id), e.facts, e.params, e.traffic FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
-		ON e.account = ? AND e.collection = k.column2 AND e.url = k.column3 AND e.method = k.column4`
+	return `SELECT k.column1, e.id, e.sampled, i.next, i.params, e.facts, e.params, e.traffic FROM (VALUES ` + keys.String() + `) k CROSS JOIN endpoints e
+		ON e.account = ? AND e.collection = k.column2 AND e.url = k.column3 AND e.method = k.column4
+		LEFT JOIN sensitive_index i ON i.endpoint = e.id`
 }
 
 // statements are prepared once. A database keeps them per connection.
@@ -34,7 +34,7 @@ type statements struct {
 	hasCollection, putMark, addDropped     *sql.Stmt
 	delChanges, addChange, mergeDue        *sql.Stmt
 	addDrop, countDrops, newDrop           *sql.Stmt
-	getIndex, putIndex                     *sql.Stmt
+	putIndex                               *sql.Stmt
 	addSensitive, delSensitive             *sql.Stmt
 	saveSensitive                          *sql.Stmt
 	configOf, definitionsOf, redactedOf    *sql.Stmt
@@ -71,7 +71,6 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 			example = CASE WHEN ?3 IS NULL OR last > ?2 THEN example ELSE ?3 END WHERE account = ?4 AND rule = ?5 AND host = ?6`},
 		{w, &s.countDrops, `SELECT count(*) FROM drops WHERE account = ?`},
 		{w, &s.newDrop, `INSERT INTO drops (account, rule, host, records, last, example) VALUES (?, ?, ?, ?, ?, ?)`},
-		{w, &s.getIndex, `SELECT next, params FROM sensitive_index WHERE endpoint = ?`},
 		{w, &s.putIndex, `INSERT OR REPLACE INTO sensitive_index (endpoint, next, params) VALUES (?, ?, ?)`},
 		{w, &s.addSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data) VALUES (?, ?, ?, ?, ?, ?)`},
 		{w, &s.saveSensitive, `INSERT OR REPLACE INTO sensitive_samples (endpoint, seq, time, record, source, data)
@@ -110,7 +109,7 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) statements {
 		addDropped: tx.StmtContext(ctx, s.addDropped), delChanges: tx.StmtContext(ctx, s.delChanges),
 		addChange: tx.StmtContext(ctx, s.addChange), mergeDue: tx.StmtContext(ctx, s.mergeDue),
 		addDrop: tx.StmtContext(ctx, s.addDrop), countDrops: tx.StmtContext(ctx, s.countDrops), newDrop: tx.StmtContext(ctx, s.newDrop),
-		getIndex: tx.StmtContext(ctx, s.getIndex), putIndex: tx.StmtContext(ctx, s.putIndex),
+		putIndex:     tx.StmtContext(ctx, s.putIndex),
 		addSensitive: tx.StmtContext(ctx, s.addSensitive), delSensitive: tx.StmtContext(ctx, s.delSensitive),
 		saveSensitive: tx.StmtContext(ctx, s.saveSensitive), configOf: tx.StmtContext(ctx, s.configOf),
 		definitionsOf: tx.StmtContext(ctx, s.definitionsOf), redactedOf: tx.StmtContext(ctx, s.redactedOf),

@@ -167,7 +167,7 @@ func (b *absorber) begin(ctx context.Context) (err error) {
 	if b.template.id == 0 {
 		return nil
 	}
-	if b.index, err = b.takeSensitive(ctx, b.template.id); err != nil {
+	if b.index, err = b.takeSensitive(ctx, &b.template); err != nil {
 		return err
 	}
 	return b.readRing(ctx, b.template.id)
@@ -215,7 +215,7 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 	if err := b.readRing(ctx, e.id); err != nil {
 		return err
 	}
-	if _, err := b.takeSensitive(ctx, e.id); err != nil {
+	if _, err := b.takeSensitive(ctx, e); err != nil {
 		return err
 	}
 	if err := b.moveOverrides(ctx, e.URL); err != nil {
@@ -247,12 +247,12 @@ func (b *absorber) take(ctx context.Context, e *storedEndpoint) error {
 }
 
 // takeSensitive reads the samples of sensitive parameters.
-func (b *absorber) takeSensitive(ctx context.Context, id int64) (sensitiveIndex, error) {
-	x, err := b.applier.index(ctx, id)
+func (b *absorber) takeSensitive(ctx context.Context, e *storedEndpoint) (sensitiveIndex, error) {
+	x, err := e.sensitiveIndex()
 	if err != nil || len(x.params) == 0 {
 		return x, err
 	}
-	rows, err := b.tx.QueryContext(ctx, selectSensitive+` ORDER BY 1`, id, jsonList(x.rings()), id)
+	rows, err := b.tx.QueryContext(ctx, selectSensitive+` ORDER BY 1`, e.id, jsonList(x.rings()), e.id)
 	if err != nil {
 		return x, err
 	}
@@ -289,7 +289,7 @@ func (b *absorber) moveSensitive(ctx context.Context) error {
 	for _, r := range b.records {
 		samples[x.add(r.Params)] = r
 	}
-	return b.putSensitive(ctx, b.template.id, &x, b.index.used(), samples)
+	return b.putSensitive(ctx, b.template.id, &x, b.index.rows(), samples)
 }
 
 func (b *absorber) moveOverrides(ctx context.Context, url string) error {
