@@ -117,7 +117,7 @@ type CollectionStore interface {
 	AddCollection(ctx context.Context, c Collection) (Collection, error)
 	// HostCollection returns the collection of a host, made at now (Unix seconds)
 	// if there is none: its id is HashID(host), or the first free one of ProbeID,
-	// and if none of MaxProbes is free an error that is ErrNoFreeID.
+	// and if none of MaxProbes is free an error that is ErrNoFreeID. It does not keep host.
 	HostCollection(ctx context.Context, host string, now int64) (Collection, error)
 	// EnsureCollection returns the collection with an id, made if there is none.
 	EnsureCollection(ctx context.Context, id int32, now int64) (Collection, error)

@@ -352,6 +352,7 @@ func (a *memoryAccount) Absorb(context.Context, inventory.Absorption) error { re
 func (a *memoryAccount) HostCollection(_ context.Context, host string, _ int64) (inventory.Collection, error) {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
+	host = strings.Clone(host) // it is valid during the call only
 	a.m.hosts[host] = inventory.HashID(host)
 	return inventory.Collection{ID: inventory.HashID(host), HostName: host, Deactivated: a.m.deactivated}, nil
 }

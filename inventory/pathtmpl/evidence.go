@@ -19,14 +19,14 @@ const (
 
 // evidence is what is known of the paths of a template.
 type evidence struct {
-	first  []string
+	first  texts
 	values []values // by placeholder, from the left
 	bytes  int64    // of all this
 }
 
 // values are what stood at one placeholder.
 type values struct {
-	examples []string
+	examples texts
 	exact    []uint64 // hashes of distinct values, sorted; nil once there are more
 	sketch   []byte   // HyperLogLog registers, for more
 	pool     *pool    // of the place, where it counts; see pool.go
@@ -90,14 +90,14 @@ func (s *Set) Explain(method, path string) Explanation {
 		return ex
 	}
 	if e.ev != nil {
-		ex.FirstPaths = slices.Clone(e.ev.first)
+		ex.FirstPaths = e.ev.first.list()
 	}
 	n := 0
 	Params(e.url, e.url, func(index int, name, _ string) {
 		ph := Placeholder{Index: index, Name: name, Exact: true}
 		if e.ev != nil {
 			v := &e.ev.values[n]
-			ph.Examples = slices.Clone(v.examples)
+			ph.Examples = v.examples.list()
 			ph.Distinct, ph.Exact = v.distinct()
 		}
 		ex.Placeholders = append(ex.Placeholders, ph)
@@ -140,16 +140,15 @@ func (s *Set) Grown() bool {
 func (s *Set) evidenceOf(t *entry) *evidence {
 	if t.ev == nil && s.bytes < s.maxBytes() {
 		n := countPlaceholders(t.url)
-		t.ev = &evidence{values: make([]values, n), bytes: 64 + 104*int64(n)}
+		t.ev = &evidence{values: make([]values, n), bytes: 48 + 96*int64(n)}
 		s.bytes += t.ev.bytes
 	}
 	return t.ev
 }
 
 func (ev *evidence) addFirst(path string) {
-	if len(ev.first) < maxFirst && len(path) <= maxFirstPath && !slices.Contains(ev.first, path) {
-		ev.first = append(ev.first, strings.Clone(path))
-		ev.bytes += int64(len(path)) + 16
+	if len(path) <= maxFirstPath {
+		ev.bytes += ev.first.add(path, maxFirst)
 	}
 }
 
@@ -184,7 +183,7 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 	}
 	before := ev.bytes
 	if old != nil && room {
-		for _, path := range old.first {
+		for path := range old.first.all() {
 			ev.addFirst(path)
 		}
 	}
@@ -217,11 +216,8 @@ func (s *Set) inherit(m *methodSet, t, e *entry, old *evidence) {
 
 // unite adds the values of o, and gives the bytes that this took.
 func (v *values) unite(o *values) (grown int64) {
-	for _, x := range o.examples {
-		if len(v.examples) < maxExamples && !slices.Contains(v.examples, x) {
-			v.examples = append(v.examples, x)
-			grown += int64(len(x)) + 16
-		}
+	for x := range o.examples.all() {
+		grown += v.examples.add(x, maxExamples)
 	}
 	for _, h := range o.exact {
 		grown += v.addHash(h, true)
@@ -254,9 +250,8 @@ func countPlaceholders(template string) (n int) {
 // add counts a value, and gives the bytes that this took. Without room it only
 // counts where there is a sketch already.
 func (v *values) add(value string, room, examples bool) (grown int64) {
-	if room && examples && len(v.examples) < maxExamples && len(value) <= maxExample && !slices.Contains(v.examples, value) {
-		v.examples = append(v.examples, strings.Clone(value))
-		grown += int64(len(value)) + 16
+	if room && examples && len(value) <= maxExample {
+		grown = v.examples.add(value, maxExamples)
 	}
 	return grown + v.addHash(hashText(value), room)
 }

@@ -165,7 +165,7 @@ func (v *values) recall() (grown int64) {
 		hashes = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // there were many more
 	}
 	known := make([]uint64, 0, maxExamples)
-	for _, x := range v.examples {
+	for x := range v.examples.all() {
 		known = append(known, hashText(x))
 		if h, ok := voteOf(x); ok {
 			vote(&v.votes, h)

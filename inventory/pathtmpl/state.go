@@ -63,16 +63,12 @@ func (ev *evidence) append(dst []byte) []byte {
 		return append(dst, 0)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(ev.values))+1)
-	dst = binary.AppendUvarint(dst, uint64(len(ev.first)))
-	for _, p := range ev.first {
-		dst = appendText(dst, p)
-	}
+	dst = binary.AppendUvarint(dst, uint64(ev.first.count())) //nolint:gosec // not negative
+	dst = append(dst, ev.first...)
 	for i := range ev.values {
 		v := &ev.values[i]
-		dst = binary.AppendUvarint(dst, uint64(len(v.examples)))
-		for _, x := range v.examples {
-			dst = appendText(dst, x)
-		}
+		dst = binary.AppendUvarint(dst, uint64(v.examples.count())) //nolint:gosec // not negative
+		dst = append(dst, v.examples...)
 		if v.sketch != nil {
 			dst = binary.AppendUvarint(dst, exactValues+1)
 			dst = append(dst, v.sketch...)
@@ -152,24 +148,19 @@ func (s *Set) readMethod(r *reader) {
 
 // strip drops the texts.
 func (ev *evidence) strip() {
-	for _, p := range ev.first {
-		ev.bytes -= int64(len(p)) + 16
-	}
-	ev.first = nil
+	ev.bytes -= ev.first.bytes()
+	ev.first = ""
 	for i := range ev.values {
-		for _, x := range ev.values[i].examples {
-			ev.bytes -= int64(len(x)) + 16
-		}
-		ev.values[i].examples = nil
+		ev.bytes -= ev.values[i].examples.bytes()
+		ev.values[i].examples = ""
 	}
 }
 
 // A reader reads an encoded state up to the first error.
 type reader struct {
-	data  []byte
-	at    int
-	err   error
-	texts []byte // room for texts
+	data []byte
+	at   int
+	err  error
 }
 
 func (r *reader) fail(what string) {
@@ -213,19 +204,8 @@ func (r *reader) count(size int) int {
 	return int(r.uint(uint64((len(r.data) - r.at) / size))) //nolint:gosec // at most len(data)
 }
 
-// textRoom is the room that is made for texts at once.
-const textRoom = 2 << 10
-
-// text gives a text that is kept. Together they need few allocations, and are
-// dropped with their set.
-func (r *reader) text() string {
-	b := r.take(r.count(1))
-	if cap(r.texts)-len(r.texts) < len(b) {
-		r.texts = make([]byte, 0, max(textRoom, len(b)))
-	}
-	r.texts = append(r.texts, b...)
-	return view(r.texts[len(r.texts)-len(b):])
-}
+// text gives a text that is kept.
+func (r *reader) text() string { return string(r.take(r.count(1))) }
 
 // passing gives a text that is not kept longer than the data.
 func (r *reader) passing() string { return view(r.take(r.count(1))) }
@@ -235,23 +215,22 @@ func view(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // saves an allocation for each text
 }
 
-func (r *reader) several(most, longest int) (out []string, bytes int64) {
+// several reads distinct texts.
+func (r *reader) several(most, longest int) (out texts, bytes int64) {
 	n := int(r.uint(uint64(most))) //nolint:gosec // at most most
-	if n > 0 && r.err == nil {
-		out = make([]string, 0, n)
-	}
+	start := r.at
 	for range n {
-		t := r.text()
-		if len(t) > longest || slices.Contains(out, t) {
+		before := texts(view(r.data[start:r.at]))
+		t := r.passing()
+		if r.err == nil && (len(t) > longest || before.has(t)) {
 			r.fail("bad text")
 		}
 		if r.err != nil {
-			return nil, 0
+			return "", 0
 		}
-		out = append(out, t)
-		bytes += int64(len(t)) + 16
+		bytes += int64(len(t)) + textCost
 	}
-	return out, bytes
+	return texts(r.data[start:r.at]), bytes
 }
 
 // evidence reads that of a template with n placeholders.
@@ -264,7 +243,7 @@ func (r *reader) evidence(n int) *evidence {
 		r.fail("wrong number of placeholders")
 		return nil
 	}
-	ev := &evidence{values: make([]values, n), bytes: 64 + 104*int64(n)}
+	ev := &evidence{values: make([]values, n), bytes: 48 + 96*int64(n)}
 	var grown int64
 	ev.first, grown = r.several(maxFirst, maxFirstPath)
 	ev.bytes += grown
