@@ -121,7 +121,7 @@ func fillKnown(b *testing.B, db *sqlite.DB, l *learnedUpdate) {
 		}
 	}
 	// As an inventory grows: samples of one endpoint come at different times.
-	for range 3 {
+	for range 5 {
 		u := &inventory.AccountUpdate{}
 		for i := range knownEndpoints {
 			l.add(u, i, 2)
