@@ -74,6 +74,13 @@ func TestApplySeesOtherProcess(t *testing.T) {
 	check(1, 1)
 }
 
+func accountUpdate(u *inventory.AccountUpdate) *inventory.Update {
+	return &inventory.Update{
+		Accounts: map[int32]*inventory.AccountUpdate{inventory.DefaultAccount: u},
+		Marks:    map[inventory.Mark]int64{{Log: "log"}: 1},
+	}
+}
+
 func kindOf(err error) fault.Kind {
 	if err == nil {
 		return 0
