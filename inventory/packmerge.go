@@ -2,7 +2,7 @@ package inventory
 
 import (
 	"encoding/binary"
-	"strings"
+	"slices"
 )
 
 // A ParamMerger merges observed params into packed ones without unpacking those
@@ -89,7 +89,15 @@ func keeps(p, o *Param) bool {
 	case p.Full:
 		return len(p.Values) == 0
 	}
-	return !o.Full && len(p.Values) < MaxValues && within(p.Values, o.Values, strings.Compare)
+	if o.Full || len(p.Values) >= MaxValues {
+		return false
+	}
+	for _, v := range o.Values { // few of many
+		if _, found := slices.BinarySearch(p.Values, v); !found {
+			return false
+		}
+	}
+	return true
 }
 
 // key reads the key of a param, its name into m.name.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -43,7 +45,7 @@ func knownKey(i int) inventory.EndpointKey {
 	}
 }
 
-// param gives the params of an observation, 13 as of one endpoint in the mean.
+// params gives the params of an observation, 13 as of one endpoint in the mean.
 func (l *learnedUpdate) params(n int64) []inventory.Param {
 	var ps []inventory.Param
 	for p := range 13 {
@@ -106,14 +108,8 @@ func (l *learnedUpdate) next() *inventory.Update {
 	return accountUpdate(u)
 }
 
-func accountUpdate(u *inventory.AccountUpdate) *inventory.Update {
-	return &inventory.Update{
-		Accounts: map[int32]*inventory.AccountUpdate{inventory.DefaultAccount: u},
-		Marks:    map[inventory.Mark]int64{{Log: "log"}: 1},
-	}
-}
-
 func fillKnown(b *testing.B, db *sqlite.DB, l *learnedUpdate) {
+	b.Helper()
 	s := db.Account(inventory.DefaultAccount)
 	for i := range knownHosts {
 		if _, err := s.EnsureCollection(b.Context(), int32(1+i), l.at); err != nil {
@@ -121,7 +117,7 @@ func fillKnown(b *testing.B, db *sqlite.DB, l *learnedUpdate) {
 		}
 	}
 	// As an inventory grows: samples of one endpoint come at different times.
-	for range 3 {
+	for range 5 {
 		u := &inventory.AccountUpdate{}
 		for i := range knownEndpoints {
 			l.add(u, i, 2)
@@ -171,6 +167,7 @@ func BenchmarkApplyKnown(b *testing.B) {
 
 // spent is the processor time that this process took and how many bytes it wrote.
 func spent(b *testing.B) (cpu time.Duration, written int64) {
+	b.Helper()
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		b.Fatal(err)

@@ -144,7 +144,7 @@ func (r *indexReader) uvarint() uint64 {
 
 func (r *indexReader) varint() int64 {
 	v := r.uvarint()
-	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // zigzag
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 // length reads the length of a list or text: each member takes a byte or more.
