@@ -41,7 +41,7 @@ func main() {
 // but it counts.
 const (
 	floorSize = 4 << 20
-	softLimit = 200<<20 + floorSize
+	softLimit = 225<<20 + floorSize
 )
 
 // tuneHeap sets these bounds, unless GOGC or GOMEMLIMIT do, and returns the floor.

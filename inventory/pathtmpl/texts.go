@@ -20,7 +20,7 @@ func (t texts) cut() (string, texts) {
 	for shift := 7; t[i-1] >= 0x80; i, shift = i+1, shift+7 {
 		n |= uint64(t[i]&0x7f) << shift
 	}
-	end := i + int(n) //nolint:gosec // at most len(t)
+	end := i + int(n)
 	return string(t[i:end]), t[end:]
 }
 

@@ -65,7 +65,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
 	if db.w, err = sql.Open("sqlite", dsn(path, "", "journal_mode(WAL)", "synchronous(NORMAL)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-32768)")); err != nil {
+		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-16384)")); err != nil {
 		return err
 	}
 	db.w.SetMaxOpenConns(1)
@@ -78,7 +78,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := pruneMarks(ctx, db.w); err != nil {
 		return fmt.Errorf("prune marks: %w", err)
 	}
-	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-6144)")); err != nil {
+	if db.r, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-3072)")); err != nil {
 		return err
 	}
 	db.r.SetMaxOpenConns(readers)
