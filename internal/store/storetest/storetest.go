@@ -207,16 +207,12 @@ func (k check) samples() {
 			t.Errorf("samples of %s (-want +got):\n%s", url, d)
 		}
 		whole, err := s.Account(account).Endpoint(t.Context(), key(url))
-		e, with, werr := s.Account(account).Sampled(t.Context(), key(url))
-		if kind, _ := fault.Of(err); err != nil {
-			if wkind, _ := fault.Of(werr); kind != fault.NotFound || wkind != kind {
-				t.Errorf("%s that does not exist: %v and %v", url, err, werr)
-			}
-			return
-		}
 		whole.Params = nil
-		if d := cmp.Diff(whole, e) + cmp.Diff(got, with); d != "" || werr != nil {
-			t.Errorf("%s with its samples (-want +got): %v\n%s", url, werr, d)
+		e, with, werr := s.Account(account).Sampled(t.Context(), key(url))
+		kind, _ := fault.Of(err)
+		wkind, _ := fault.Of(werr)
+		if d := cmp.Diff(whole, e) + cmp.Diff(wanted, with); d != "" || (err == nil) != (werr == nil) || kind != wkind {
+			t.Errorf("%s with its samples: %v, want %v (-want +got):\n%s", url, werr, err, d)
 		}
 	}
 	check("/a")
