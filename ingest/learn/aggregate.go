@@ -79,15 +79,16 @@ type endpoint struct {
 	callers     inventory.Callers
 	sources     []seen
 	origins     []string
-	params      map[paramKey]*param
-	order       []*param // as the last records had them, at most maxOrder
-	types       []*typed // of all params; by key if inOrder
+	params      []*param
+	byKey       map[paramKey]*param // params, once they are many
+	order       []*param            // as the last records had them, at most maxOrder
+	types       []*typed            // of all params; by key if inOrder
 	inOrder     bool
 	ring        []sensitive // samples with their sensitive parameters, at most MaxSamples
 	sampled     int         // samples that were ever put into ring
 	sensitive   []sensitive
 	size        int64 // its part of aggregate.bytes, samples excepted
-	generation  int   // how often it was renewed; see renew
+	generation  int32 // how often it was renewed; see renew
 }
 
 // seen is a source and when it was seen last.
@@ -111,22 +112,15 @@ type param struct {
 	// What values were found to be: the first one, and some more, so that a value
 	// that comes again costs no detection.
 	usualValue string
-	usualKind  extract.Kind
 	usual      *typed
-	usualIn    int          // the generation whose values it is among
-	known      []remembered // at most maxKnown
+	usualIn    int32 // the generation whose values it is among
+	usualKind  extract.Kind
+	kinds      uint8 // of the values that types have, as bits
+	known      *memory
 	// The first of types, and its first value: mostly there are no others.
 	first   typed
 	firsts  [1]*typed
 	firstly [1]string
-}
-
-// remembered is what a value was found to be.
-type remembered struct {
-	t     *typed
-	value string
-	in    int // the generation whose values it is among
-	kind  extract.Kind
 }
 
 // A typed is a param of one type: what becomes an inventory.Param.
@@ -181,10 +175,12 @@ func (a *aggregate) newParam(k paramKey) *param {
 
 // newType adds a type to those of p.
 func (e *endpoint) newType(p *param) *typed {
-	t := new(typed)
+	var t *typed
 	if len(p.types) == 0 {
 		t = &p.first
 		p.types, t.values = p.firsts[:0], p.firstly[:0]
+	} else {
+		t = new(typed)
 	}
 	p.types = append(p.types, t)
 	e.types, e.inOrder = append(e.types, t), false

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"slices"
@@ -16,14 +17,13 @@ import (
 // records of an endpoint mostly have the same parameters in the same order, which
 // saves looking them up.
 func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *typed {
-	k := paramKey{place: x.Place, status: x.Status, name: x.Name}
 	var p *param
-	if i < len(ep.order) && ep.order[i].key == k {
+	if i < len(ep.order) && ep.order[i].has(x) {
 		p = ep.order[i]
 	} else {
-		if p = ep.params[k]; p == nil {
-			p = a.newParam(k)
-			ep.params[k] = p
+		if p = ep.paramOf(x); p == nil {
+			p = a.newParam(paramKey{place: x.Place, status: x.Status, name: x.Name})
+			ep.addParam(p)
 			a.bytes += paramBytes
 			ep.size += paramBytes
 		}
@@ -50,36 +50,155 @@ func (a *aggregate) param(ep *endpoint, i int, x *extract.Param, o *observed) *t
 	return t
 }
 
+// has reports whether x is an occurrence of p.
+func (p *param) has(x *extract.Param) bool {
+	return p.key.name == x.Name && p.key.place == x.Place && p.key.status == x.Status
+}
+
+// fewParams is how many params of an endpoint are looked through: most endpoints
+// that an update has come once in it, and would make a map for that.
+const fewParams = 32
+
+// paramOf finds a param, nil if there is none.
+func (e *endpoint) paramOf(x *extract.Param) *param {
+	if e.byKey != nil {
+		return e.byKey[paramKey{place: x.Place, status: x.Status, name: x.Name}]
+	}
+	for _, p := range e.params {
+		if p.has(x) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (e *endpoint) addParam(p *param) {
+	e.params = append(e.params, p)
+	if e.byKey == nil && len(e.params) > fewParams {
+		e.byKey = make(map[paramKey]*param, 2*fewParams)
+		for _, p := range e.params {
+			e.byKey[p.key] = p
+		}
+	}
+	if e.byKey != nil {
+		e.byKey[p.key] = p
+	}
+}
+
+// expect makes room for what the first record of an endpoint has.
+func (e *endpoint) expect(occurrences int) {
+	if e.order == nil {
+		few := min(occurrences, fewParams/2)
+		e.order, e.params, e.types = make([]*param, 0, min(occurrences, maxOrder)), make([]*param, 0, few), make([]*typed, 0, few)
+	}
+}
+
+// A memory holds values of a param, at most maxKnown, and what they were found to
+// be. A byte of each tells most of them from others.
+type memory struct {
+	tags [maxKnown]byte
+	list []remembered
+}
+
+// remembered is what a value was found to be.
+type remembered struct {
+	value string
+	t     *typed
+	in    int32 // the generation whose values it is among
+	kind  extract.Kind
+}
+
+// find gives what is remembered of a value, nil if that is nothing.
+func (m *memory) find(value string, kind extract.Kind) *remembered {
+	if m == nil {
+		return nil
+	}
+	tags, tag := m.tags[:len(m.list)], tagOf(value)
+	for from := 0; ; from++ {
+		i := bytes.IndexByte(tags[from:], tag)
+		if i < 0 {
+			return nil
+		}
+		from += i
+		if r := &m.list[from]; r.kind == kind && r.value == value {
+			return r
+		}
+	}
+}
+
+// full reports whether no more is remembered.
+func (m *memory) full() bool { return m != nil && len(m.list) == maxKnown }
+
+func (m *memory) add(r remembered) {
+	if m.list == nil {
+		m.list = make([]remembered, 0, 4)
+	}
+	m.tags[len(m.list)] = tagOf(r.value)
+	m.list = append(m.list, r)
+}
+
+// tagOf mixes the length, the end and the middle of a value: ids and times begin
+// alike.
+func tagOf(s string) byte {
+	h := uint64(len(s))
+	if n := len(s); n >= 8 {
+		h = h*31 + word(s[n-8:])
+		h = h*0x9e3779b97f4a7c15 ^ word(s[n/2-4:])
+	} else {
+		for i := range n {
+			h = h<<8 | uint64(s[i])
+		}
+	}
+	return byte(h * 0x9e3779b97f4a7c15 >> 56)
+}
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
 // find returns the type of a value that is known, which it notes.
 func (p *param) find(ep *endpoint, x *extract.Param, hidden bool) *typed {
 	if p.usual != nil && p.usualKind == x.Kind && p.usualValue == x.Value {
 		if p.usualIn != ep.generation && !hidden {
 			p.usualIn = ep.generation
-			p.usual.note(x.Kind, p.usualValue)
+			p.note(p.usual, x.Kind, p.usualValue)
 		}
 		return p.usual
 	}
-	for i := range p.known {
-		have := &p.known[i]
-		if have.value != x.Value || have.kind != x.Kind {
-			continue
-		}
-		if have.in != ep.generation && !hidden {
-			have.in = ep.generation
-			have.t.note(x.Kind, have.value)
-		}
-		return have.t
+	have := p.known.find(x.Value, x.Kind)
+	if have == nil {
+		return nil
 	}
-	return nil
+	if have.in != ep.generation && !hidden {
+		have.in = ep.generation
+		p.note(have.t, x.Kind, have.value)
+	}
+	return have.t
 }
 
-// note notes a value, which lasts.
-func (t *typed) note(kind extract.Kind, value string) {
+// note notes a value that is remembered, for the first time in a generation.
+func (p *param) note(t *typed, kind extract.Kind, value string) {
 	t.observeRange(value)
-	if kind != extract.Null && kind != extract.EmptyObject {
-		t.addValue(value)
+	if p.adds(kind) {
+		t.addValue(value, p.distinct())
 	}
 }
+
+// adds reports whether values of a kind are kept, and notes the kind.
+func (p *param) adds(kind extract.Kind) bool {
+	if kind == extract.Null || kind == extract.EmptyObject {
+		return false
+	}
+	p.kinds |= 1 << kind
+	return true
+}
+
+// distinct reports whether a value that was not noted in this generation, as far as
+// is remembered, is not among the values of a type: the same text may be there as
+// one of another kind.
+func (p *param) distinct() bool { return p.kinds&(p.kinds-1) == 0 }
 
 // detect finds the type of a value, and notes the value.
 func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed, hidden bool) *typed {
@@ -104,20 +223,25 @@ func (a *aggregate) detect(ep *endpoint, p *param, x *extract.Param, o *observed
 	if long {
 		t.full, t.values = true, nil
 	}
-	room := len(p.known) < maxKnown
-	if p.usual != nil && (t.full && (long || !room) || !room && slices.Contains(t.values, x.Value)) {
-		return t // not worth remembering
+	forgotten := p.usual != nil && (long || p.known.full())
+	if forgotten && (t.full || slices.Contains(t.values, x.Value)) {
+		return t
 	}
 	v := a.keep(x.Value)
 	a.bytes += int64(len(v)) + valueBytes
 	ep.size += int64(len(v)) + valueBytes
-	if p.usual == nil {
+	switch {
+	case forgotten:
+	case p.usual == nil:
 		p.usual, p.usualKind, p.usualValue, p.usualIn = t, x.Kind, v, ep.generation
-	} else if room {
-		p.known = append(p.known, remembered{t, v, ep.generation, x.Kind})
+	default:
+		if p.known == nil {
+			p.known = &memory{}
+		}
+		p.known.add(remembered{value: v, t: t, in: ep.generation, kind: x.Kind})
 	}
-	if x.Kind != extract.Null && x.Kind != extract.EmptyObject {
-		t.addValue(v)
+	if p.adds(x.Kind) {
+		t.addValue(v, forgotten || p.distinct())
 	}
 	return t
 }
@@ -164,12 +288,9 @@ func (c *accountConfig) sensitive(ep *endpoint, p *param, x *extract.Param, name
 	return c.detector.Sensitive(name, x.Place.Position())
 }
 
-// addValue notes a value that may have been noted before.
-func (t *typed) addValue(v string) {
-	if t.full {
-		return
-	}
-	if slices.Contains(t.values, v) {
+// addValue notes a value, unless it is not distinct and was noted before.
+func (t *typed) addValue(v string, distinct bool) {
+	if t.full || !distinct && slices.Contains(t.values, v) {
 		return
 	}
 	if len(t.values) == inventory.MaxValues-1 {

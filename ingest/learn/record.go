@@ -200,6 +200,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 		ep.access = insert(ep.access, t, inventory.MaxOrigins, same)
 	}
 	w.sensitive = w.sensitive[:0]
+	ep.expect(len(w.params))
 	for i := range w.params {
 		if t := l.now.param(ep, i, &w.params[i], x); t.sensitive {
 			w.sensitive = append(w.sensitive, t)
@@ -296,7 +297,7 @@ func (a *aggregate) endpoint(account int32, k inventory.EndpointKey) *endpoint {
 	if ep == nil {
 		if ep = a.past.take(account, k); ep == nil {
 			k.URL, k.Method = strings.Clone(k.URL), strings.Clone(k.Method)
-			ep = &endpoint{key: k, params: map[paramKey]*param{}, size: endpointBytes}
+			ep = &endpoint{key: k, size: endpointBytes}
 		}
 		part.endpoints[ep.key] = ep
 		a.endpoints++
