@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -147,11 +148,14 @@ func (b *learnerBench) sizes(ctx context.Context) error {
 	for round := range b.rounds {
 		for _, how := range []draw{drawZipf, drawUniform} {
 			for _, in := range all {
-				l, err := b.run(ctx, newTraffic(in.c, uint64(10+2*round)+uint64(how), how), in.data, warm, n/3)
-				if err != nil {
-					return err
+				seed, all := uint64(10+4*round)+uint64(how), len(in.c.ends)
+				for _, to := range slices.Compact([]int{all, min(all, b.corpus.Endpoints)}) {
+					l, err := b.run(ctx, trafficTo(in.c, to, seed, how), in.data, warm, n/3)
+					if err != nil {
+						return err
+					}
+					fmt.Printf("%-52s %v; load %s\n", fmt.Sprintf("%d known endpoints, %s, calls to %d", all, drawNames[how], to), l, load())
 				}
-				fmt.Printf("%-44s %v; load %s\n", fmt.Sprintf("%d known endpoints, %s", len(in.c.ends), drawNames[how]), l, load())
 			}
 		}
 	}

@@ -34,6 +34,7 @@ type traffic struct {
 	c     *corpus
 	r     *rand.Rand
 	z     *rand.Zipf
+	n     uint64 // endpoints that are called
 	step  uint64 // a permutation of the endpoints, so that popular ones are on all hosts
 	turn  uint64
 	how   draw
@@ -47,9 +48,14 @@ type traffic struct {
 }
 
 func newTraffic(c *corpus, seed uint64, how draw) *traffic {
+	return trafficTo(c, len(c.ends), seed, how)
+}
+
+// trafficTo is traffic to the first endpoints only, which are those of some hosts.
+func trafficTo(c *corpus, ends int, seed uint64, how draw) *traffic {
 	r := rand.New(rand.NewPCG(c.seed, seed))
-	n := uint64(len(c.ends))
-	t := &traffic{c: c, r: r, z: rand.NewZipf(r, zipf, 1, n-1), how: how, step: 2654435761 % n, ms: 1764547200_000 + int64(seed)*1e9}
+	n := uint64(ends)
+	t := &traffic{c: c, r: r, z: rand.NewZipf(r, zipf, 1, n-1), how: how, n: n, step: 2654435761 % n, ms: 1764547200_000 + int64(seed)*1e9}
 	for t.step == 0 || gcd(t.step, n) != 1 {
 		t.step++
 	}
@@ -65,7 +71,7 @@ func gcd(a, b uint64) uint64 {
 
 // next makes one record, reusing the memory of rec, and names its endpoint.
 func (t *traffic) next(rec *ingest.Record) (end int) {
-	n := uint64(len(t.c.ends))
+	n := t.n
 	var rank uint64
 	switch {
 	case t.how == drawTurn, t.how == drawMixed && t.r.IntN(5) == 0:
