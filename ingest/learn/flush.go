@@ -14,11 +14,13 @@ import (
 // writes of the API come in between.
 const maxTransaction = 50 * time.Millisecond
 
-// Bounds of the work in one update; see aggregate.work.
+// Bounds of the work in one update; see aggregate.work. What waits of one shard may
+// be minPart in any case: much less of it would cost more a record.
 const (
 	startBudget = 1500
-	minBudget   = 1500
+	minBudget   = 300
 	maxBudget   = 10_000
+	minPart     = 1500
 )
 
 const (

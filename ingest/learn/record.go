@@ -64,7 +64,7 @@ func (l *Learner) learnRecord(ctx context.Context, partition string, r *ingest.R
 	if at != nil {
 		a.saw(at, r.Origin.Seq)
 	}
-	if a.records >= l.cfg.FlushRecords || a.work() >= l.budget {
+	if a.records >= l.cfg.FlushRecords || a.work() >= max(l.budget, minPart) {
 		l.waiting.urgent = a
 	}
 	return true

@@ -66,6 +66,9 @@ func (b *learnerBench) apiOnce(ctx context.Context, keys []inventory.EndpointKey
 		{"fetchApiInfosForCollection", func(k *inventory.EndpointKey) any { return map[string]any{"apiCollectionId": k.Collection} }},
 		{"fetchSampleData", endpointBody},
 		{"getAllCollections", func(*inventory.EndpointKey) any { return map[string]any{} }},
+		{"saveEndpointDescription", func(k *inventory.EndpointKey) any {
+			return map[string]any{"apiCollectionId": k.Collection, "url": k.URL, "method": k.Method, "description": "of a benchmark"}
+		}},
 	}
 	took := make([][]time.Duration, len(calls))
 	r := rand.New(rand.NewPCG(b.corpus.Seed, 5))
