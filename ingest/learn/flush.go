@@ -41,8 +41,9 @@ type landing struct {
 // with jobs.
 func (l *Learner) fly(ctx context.Context, only bool) {
 	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
+	u := f.update() // here, as storing takes longer than learning
 	l.flying = true
-	go func() { l.landed <- l.flush(ctx, f) }() // drain waits for it
+	go func() { l.landed <- l.flush(ctx, f, u) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
@@ -68,10 +69,9 @@ func (l *Learner) adapt(r *landing) {
 
 // flush stores a flight and acknowledges its batches, then has some of the
 // paths merged for which passes found a template.
-func (l *Learner) flush(ctx context.Context, f *flight) *landing {
+func (l *Learner) flush(ctx context.Context, f *flight, u *inventory.Update) *landing {
 	start := time.Now()
 	out := &landing{from: f}
-	u := f.update()
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
 			return false
