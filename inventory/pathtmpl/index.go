@@ -33,6 +33,7 @@ type group struct {
 	grown    int // entries since it was looked through
 	deferred int // passes that left it for later
 	stale    bool
+	lost     []*entry // ghosts, at most maxLost; see lost.go
 
 	// What templates widen by; see places.go.
 	votes [][]uint64

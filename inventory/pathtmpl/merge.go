@@ -96,9 +96,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // to those of its URLs, and as long as no bound is met: of the set, 64 distinct
 // shapes among the look-alikes, 128 paths that a template remembers as
 // look-alikes of others, 256 templates with numbers among the paths with the same
-// words, 64 kinds of paths whose values are counted for one place, three segments
-// before it that may be values themselves. A set of MaxBytes finds no new
-// look-alikes.
+// words, 1,024 look-alikes that templates with these words took, 64 kinds of paths
+// whose values are counted for one place, three segments before it that may be
+// values themselves. A set of MaxBytes finds no new look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()
@@ -239,6 +239,9 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 	}
 	e.group = g
 	p.poll(g, e, segs)
+	if e.ghost {
+		p.lose(p.m, g, e)
+	}
 	if narrow && !e.ghost {
 		p.form(g, e)
 	}

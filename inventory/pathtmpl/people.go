@@ -63,7 +63,7 @@ func (s *Set) MergeUser(method, template string, urls []string) (absorbed []stri
 		}
 		ev := e.ev
 		s.take(m, e)
-		p.retire(e, t)
+		p.retire(e, t, ev)
 		s.inherit(m, t, e, ev)
 		absorbed = append(absorbed, e.url)
 	}

@@ -117,7 +117,8 @@ func (s *Set) forget(g *group) {
 	for url := range g.forms {
 		s.bytes -= int64(len(url)) + formCost
 	}
-	g.forms = nil
+	s.bytes -= 8 * int64(len(g.lost))
+	g.forms, g.lost = nil, nil
 }
 
 // remember has other templates widened, too, by a number that a wide one took.

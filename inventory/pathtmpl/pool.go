@@ -14,9 +14,9 @@ import (
 // comes before the segment; its pool is what is known of it.
 //
 // What a pool knows does not depend on the order of the URLs: a URL is either a
-// member of its buckets, or a template with STRING at the place took it, which then
-// counts its value. Numbers and locales never count, since templates with other
-// placeholders may take them.
+// member of its buckets, or a template with STRING at the place took it, or would
+// have if no other one had (see lost.go), and then its value counts. Numbers and
+// locales never count, since templates with other placeholders may take them.
 
 // A pool is what all methods, and all paths that go on in some way, show of one place.
 type pool struct {
@@ -208,15 +208,18 @@ func (p *pass) place(e *entry, segs []segment) {
 	if e.gone || !e.rule.learned() || p.evidenceOf(e) == nil {
 		return
 	}
-	n := 0
+	n, fresh := 0, false
 	for i := range segs {
 		if segs[i].ph < 0 {
 			continue
 		}
 		if v := &e.ev.values[n]; segs[i].ph == phString && v.pool == nil && p.bytes < p.maxBytes() {
-			v.pool = p.poolOf(segs, i)
+			v.pool, fresh = p.poolOf(segs, i), true
 		}
 		n++
+	}
+	if fresh {
+		p.creditBy(e, e.group.lost)
 	}
 	p.sample(e)
 }

@@ -55,7 +55,7 @@ func (p *pass) settle() {
 			p.add(p.method, e.url, e.rule)
 			continue
 		}
-		p.retire(e, t)
+		p.retire(e, t, evs[i])
 		p.inherit(p.m, t, e, evs[i])
 		p.moves = append(p.moves, move{e, t})
 	}
@@ -111,7 +111,7 @@ func (g *group) clean() {
 // retire keeps an absorbed entry as a ghost while it may count as a look-alike in
 // a bucket that has no template yet, if there is room; else it takes it out of
 // the index.
-func (p *pass) retire(e, t *entry) {
+func (p *pass) retire(e, t *entry, old *evidence) {
 	x := &p.m.index
 	p.buf = p.segments(e, p.buf)
 	segs := p.buf
@@ -138,6 +138,8 @@ func (p *pass) retire(e, t *entry) {
 		return
 	}
 	p.keepGhost(p.m, t, e)
+	p.keepVotes(e, old)
+	p.lose(p.m, e.group, e)
 }
 
 // haunts reports whether an absorbed entry is in a bucket without a template.
@@ -209,7 +211,11 @@ func (s *Set) haunt(m *methodSet, t *entry, path string) {
 	if !t.open && localesOnly(t.url, url) {
 		return
 	}
-	if url == t.url || m.lookup(url) != nil || m.ghosts[m.key(url)] != nil || m.isBlocked(url) {
+	if url == t.url || m.lookup(url) != nil || m.isBlocked(url) {
+		return
+	}
+	if ghost := m.ghosts[m.key(url)]; ghost != nil {
+		s.again(m, ghost, path)
 		return
 	}
 	e := &entry{url: url, rule: rule, template: rule != 0 || IsTemplate(url)}
@@ -217,6 +223,7 @@ func (s *Set) haunt(m *methodSet, t *entry, path string) {
 		e.url = string([]byte(path))
 	}
 	s.keepGhost(m, t, e)
+	s.again(m, e, path)
 	s.enqueue(m, e)
 }
 
