@@ -68,6 +68,7 @@ func (a *aggregate) account(id int32) *accountPart {
 // An endpoint is what the aggregate holds of one endpoint.
 type endpoint struct {
 	key         inventory.EndpointKey
+	cfg         *accountConfig // by which its types were named first
 	count       int64
 	first, last int64
 	apiType     string

@@ -184,7 +184,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 	}
 	w := &l.work
 	w.find(x.entry, part, pattern)
-	ep := l.now.endpoint(x.account, key)
+	ep := l.now.endpoint(x.account, key, x.cfg)
 	ep.observe(x.at, x.Source, x.entry)
 	if x.origin != "" {
 		ep.origins = insert(ep.origins, x.origin, inventory.MaxOrigins, strings.Clone)
@@ -290,14 +290,15 @@ func (l *Learner) sample(ep *endpoint, x *observed, template string) {
 	l.now.sample(ep, x.Record, x.account, x.at, l.pool.copyOf(x.data, old), of)
 }
 
-// endpoint returns the endpoint with a key, which may share memory with an entry.
-func (a *aggregate) endpoint(account int32, k inventory.EndpointKey) *endpoint {
+// endpoint returns the endpoint with a key, which may share memory with an entry. One
+// of before is used again only under the configuration that named its types.
+func (a *aggregate) endpoint(account int32, k inventory.EndpointKey, cfg *accountConfig) *endpoint {
 	part := a.account(account)
 	ep := part.endpoints[k]
 	if ep == nil {
-		if ep = a.past.take(account, k); ep == nil {
+		if ep = a.past.take(account, k); ep == nil || ep.cfg != cfg {
 			k.URL, k.Method = strings.Clone(k.URL), strings.Clone(k.Method)
-			ep = &endpoint{key: k, size: endpointBytes}
+			ep = &endpoint{key: k, cfg: cfg, size: endpointBytes}
 		}
 		part.endpoints[ep.key] = ep
 		a.endpoints++

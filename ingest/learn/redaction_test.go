@@ -366,3 +366,41 @@ func TestRedactAccountSparesUploads(t *testing.T) {
 		}
 	}
 }
+
+// TestRedactTypeOfBusyEndpoint has a type redacted while an endpoint is learned all
+// the time: what the learner remembers of it from before must not outlive that.
+func TestRedactTypeOfBusyEndpoint(t *testing.T) {
+	db := openStore(t)
+	src := newNotingSource()
+	l, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second, ReloadEvery: 10 * time.Second})
+	seq := int64(0)
+	give := func(secret string) {
+		t.Helper()
+		var rs []*ingest.Record
+		for range 10 {
+			seq++
+			x := get("https://a.b/busy?q=" + secret + fmt.Sprint(seq%4))
+			rs = append(rs, x.record(seq))
+		}
+		src.give(rs)
+	}
+	const typed = `{"name":"HUSH","active":true,"redacted":%t,"valueConditions":{"operator":"AND","predicates":[{"type":"REGEX","value":"hush[0-9]+"}]}}`
+	define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, false))
+	give("hush")
+	define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, true))
+	l.Reload()
+	for range 3 {
+		give("hush")
+		if err := l.WaitFor(t.Context(), mark, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	for _, e := range inventoryOf(t, db, account) {
+		for i := range e.Params {
+			if p := &e.Params[i]; p.Type != "HUSH" || p.Count != seq || p.Values != nil {
+				t.Errorf("%s: %v, want no values of HUSH", e.URL, params(&e))
+			}
+		}
+	}
+}
