@@ -47,40 +47,23 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 // to endpoint.
 type applier struct {
 	statements
-	db            *DB
-	account       int32
-	groups        *grouper                        // nil if there are none
-	collections   map[int32]int64                 // new endpoints in each that exists; -1 if it does not
-	known         map[int32]bool                  // knownRedaction.collections
-	samples       map[inventory.EndpointKey][]int // indexes into the update's samples
-	reshaped      func(account int32, k inventory.EndpointKey) bool
-	due           map[int32]bool // collections
-	redacted      []int32        // collections whose observations are redacted
-	strip         map[int32]bool // collections whose observations have to be
-	stripLive     bool           // what live traffic told has to be redacted
-	stripAll      bool           // what anything told
-	dropped       map[string]int64
-	sensitives    map[inventory.EndpointKey][]int // as samples
-	facts, params []byte
-	traffic       []byte
-	packedIndex   []byte // of sensitive samples
-	merger        inventory.ParamMerger
-	stored        [chunk]storedEndpoint
-	args          []any
-	types         []string
-}
-
-// A storedEndpoint is the row of an observation's key; its id is 0 if there is
-// none. Its params are packed until they are needed.
-type storedEndpoint struct {
-	packed  string
-	id      int64
-	sampled int64 // samples that were ever stored
-	moved   bool  // what groups are chosen by changed
-	// The index of its sensitive samples, packed, "" if it has none.
-	index     string
-	indexNext int64
-	inventory.Endpoint
+	db          *DB
+	account     int32
+	groups      *grouper                        // nil if there are none
+	collections map[int32]int64                 // new endpoints in each that exists; -1 if it does not
+	known       map[int32]bool                  // knownRedaction.collections
+	samples     map[inventory.EndpointKey][]int // indexes into the update's samples
+	reshaped    func(account int32, k inventory.EndpointKey) bool
+	due         map[int32]bool // collections
+	redacted    []int32        // collections whose observations are redacted
+	strip       map[int32]bool // collections whose observations have to be
+	stripLive   bool           // what live traffic told has to be redacted
+	stripAll    bool           // what anything told
+	dropped     map[string]int64
+	sensitives  map[inventory.EndpointKey][]int // as samples
+	gone        map[int32]bool                  // collections that do not exist
+	packedIndex []byte                          // of sensitive samples
+	reading
 }
 
 func (a *applier) apply(ctx context.Context, account int32, u *inventory.AccountUpdate) error {
@@ -104,15 +87,16 @@ func (a *applier) apply(ctx context.Context, account int32, u *inventory.Account
 		k := u.Sensitive[i].Endpoint
 		a.sensitives[k] = append(a.sensitives[k], i)
 	}
-	for es := range slices.Chunk(u.Endpoints, chunk) {
-		if err := a.loadPacked(ctx, es); err != nil {
-			return err
+	if err := a.find(ctx, u.Endpoints); err != nil {
+		return err
+	}
+	if err := a.mergeAll(ctx, u, func(r *row) error {
+		if err := a.endpoint(ctx, r, u); err != nil {
+			return fmt.Errorf("%s %s in collection %d: %w", r.Method, r.URL, r.Collection, err)
 		}
-		for i := range es {
-			if err := a.endpoint(ctx, &es[i], &a.stored[i], u); err != nil {
-				return fmt.Errorf("%s %s in collection %d: %w", es[i].Method, es[i].URL, es[i].Collection, err)
-			}
-		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	for c, n := range a.collections {
 		if n > 0 {
@@ -170,134 +154,55 @@ func (a *applier) drop(ctx context.Context, d *inventory.Drop) error {
 	return err
 }
 
-// load reads what is stored of some observations, params too.
-func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
-	if err := a.loadPacked(ctx, es); err != nil {
-		return err
-	}
+// find sees to it that it is known which collections exist.
+func (a *applier) find(ctx context.Context, es []inventory.Endpoint) error {
 	for i := range es {
-		if s := &a.stored[i]; s.id != 0 {
-			if err := inventory.ParseParams(s.packed, &s.Endpoint); err != nil {
-				return fmt.Errorf("params of %s %s: %w", s.Method, s.URL, err)
-			}
+		o := &es[i]
+		exists, err := a.hasCollectionOf(ctx, o)
+		if err != nil {
+			return fmt.Errorf("collection %d: %w", o.Collection, err)
 		}
+		if exists {
+			continue
+		}
+		if a.dropped == nil {
+			a.dropped = map[string]int64{}
+		}
+		if a.gone == nil {
+			a.gone = map[int32]bool{}
+		}
+		a.gone[o.Collection] = true
+		a.dropped[inventory.DroppedNoCollection] += o.Count
 	}
 	return nil
 }
 
-// loadPacked leaves params packed.
-func (a *applier) loadPacked(ctx context.Context, es []inventory.Endpoint) error {
-	a.args = a.args[:0]
-	for i := range es {
-		a.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
-		a.args = append(a.args, es[i].Collection, es[i].URL, es[i].Method)
-	}
-	for range chunk - len(es) {
-		a.args = append(a.args, nil, nil, nil)
-	}
-	a.args = append(a.args, a.account)
-	rows, err := a.getEndpoints.QueryContext(ctx, a.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var index, facts, params, traffic sql.RawBytes
-	for rows.Next() {
-		var i int
-		var id, sampled int64
-		var indexNext sql.NullInt64
-		if err := rows.Scan(&i, &id, &sampled, &indexNext, &index, &facts, &params, &traffic); err != nil {
-			return err
-		}
-		s := &a.stored[i]
-		s.id, s.sampled, s.index, s.indexNext = id, sampled, string(index), indexNext.Int64
-		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
-			return err
-		}
-		s.packed = string(params)
-	}
-	return rows.Err()
-}
-
-// endpoint merges one observation into e and stores it, with its samples.
-func (a *applier) endpoint(ctx context.Context, o *inventory.Endpoint, e *storedEndpoint, u *inventory.AccountUpdate) error {
-	exists, err := a.hasCollectionOf(ctx, o)
-	if err != nil {
-		return err
-	}
-	if !exists {
-		if a.dropped == nil {
-			a.dropped = map[string]int64{}
-		}
-		a.dropped[inventory.DroppedNoCollection] += o.Count
-		return nil
-	}
-	mine, keys := a.samples[o.EndpointKey], a.sensitives[o.EndpointKey]
-	o, mine, keys = a.redact(o, mine, keys, u)
-	changed, err := a.merge(e, o)
-	if err != nil {
-		return err
-	}
-	seq := e.sampled
-	e.sampled += int64(len(mine))
-	if changed && a.reshaped != nil && a.reshaped(a.account, e.EndpointKey) {
+// endpoint stores what an observation made of an endpoint, with its samples.
+func (a *applier) endpoint(ctx context.Context, r *row, u *inventory.AccountUpdate) error {
+	if r.changed && a.reshaped != nil && a.reshaped(a.account, r.EndpointKey) {
 		if a.due == nil {
 			a.due = map[int32]bool{}
 		}
-		a.due[e.Collection] = true
+		a.due[r.Collection] = true
 	}
-	if err := a.put(ctx, e, changed); err != nil {
+	seq := r.sampled
+	r.sampled += int64(len(r.samples))
+	if err := a.put(ctx, r); err != nil {
 		return err
 	}
-	if err := a.sensitive(ctx, e, seq, mine, keys, u); err != nil {
+	if err := a.sensitive(ctx, &r.storedEndpoint, seq, r.samples, r.sensitives, u); err != nil {
 		return fmt.Errorf("sensitive samples: %w", err)
 	}
-	return a.ring(ctx, e.id, seq, mine, u.Samples)
+	return a.ring(ctx, r.id, seq, r.samples, u.Samples)
 }
 
-// merge merges o into e, and the params of both into a.params. changed says that
-// something is new or was seen first earlier: then, and if e moved, e has its params.
-func (a *applier) merge(e *storedEndpoint, o *inventory.Endpoint) (changed bool, err error) {
-	discovered, last, before := e.Discovered, e.LastSeen, firsts(&e.Endpoint)
-	ways, reached := e.AuthTypes, e.AccessTypes
-	rest := *o
-	rest.Params = nil
-	e.Merge(&rest)
-	e.moved = !same(ways, e.AuthTypes) || !same(reached, e.AccessTypes)
-	changed = e.id == 0 || firsts(&e.Endpoint) != before
-	a.types = a.types[:0]
-	if !changed && !e.moved {
-		var ok bool
-		if a.params, ok = a.merger.Merge(a.params[:0], e.packed, discovered, last, e.LastSeen, o.Params); ok {
-			return false, nil
-		}
-	}
-	if e.id != 0 {
-		old := inventory.Endpoint{Discovered: discovered, LastSeen: last}
-		if err := inventory.ParseParams(e.packed, &old); err != nil {
-			return false, fmt.Errorf("params: %w", err)
-		}
-		e.Params = old.Params
-	}
-	a.types = appendTypes(a.types, e.Params)
-	before = firsts(&e.Endpoint)
-	e.Merge(&inventory.Endpoint{Params: o.Params})
-	a.params = inventory.AppendParams(a.params[:0], &e.Endpoint)
-	return changed || firsts(&e.Endpoint) != before, nil
-}
-
-// same says whether a set is the one that it was merged into: merging makes
-// another one when it adds something.
-func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
-
-// put stores e and a.params, with what is derived from it: the index of types, beyond
-// a.types, and the changes if they are others than before.
-func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) error {
+// put stores e, with what is derived from it: the index of types, and the changes if
+// they are others than before.
+func (a *applier) put(ctx context.Context, e *row) error {
 	fresh := e.id == 0
-	a.facts = inventory.AppendFacts(a.facts[:0], &e.Endpoint)
-	a.traffic = inventory.AppendTraffic(a.traffic[:0], e.Traffic)
-	if e.id != 0 {
-		if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, e.sampled, a.facts, a.params, a.traffic, e.id); err != nil {
+	changed := e.changed || fresh
+	if !fresh {
+		if _, err := a.setEndpoint.ExecContext(ctx, e.Count, e.Discovered, e.LastSeen, e.sampled, e.facts, e.params, e.traffic, e.id); err != nil {
 			return err
 		}
 		if changed {
@@ -307,7 +212,7 @@ func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) erro
 		}
 	} else {
 		r, err := a.addEndpoint.ExecContext(ctx, a.account, e.Collection, e.URL, e.Method, e.Count, e.Discovered, e.LastSeen, e.sampled,
-			a.facts, a.params, a.traffic)
+			e.facts, e.params, e.traffic)
 		if err != nil {
 			return err
 		}
@@ -315,7 +220,6 @@ func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) erro
 			return err
 		}
 		a.collections[e.Collection]++
-		changed = true
 	}
 	if fresh || e.moved {
 		if err := a.groups.settle(ctx, e.id, &e.Endpoint, fresh); err != nil {
@@ -332,27 +236,6 @@ func (a *applier) put(ctx context.Context, e *storedEndpoint, changed bool) erro
 		}
 	}
 	return a.indexTypes(ctx, e)
-}
-
-// A firstTimes sums up when parts of an endpoint were first seen. Such times are
-// only added or fall, so it changes whenever one of them does.
-type firstTimes struct {
-	parts           int
-	discovered, sum int64
-}
-
-func firsts(e *inventory.Endpoint) firstTimes {
-	f := firstTimes{parts: len(e.Params) + len(e.AuthTypes) + len(e.ResponseCodes), discovered: e.Discovered}
-	for i := range e.Params {
-		f.sum += e.Params[i].FirstSeen
-	}
-	for _, t := range e.AuthSeen {
-		f.sum += t
-	}
-	for _, t := range e.CodeSeen {
-		f.sum += t
-	}
-	return f
 }
 
 func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (bool, error) {
@@ -384,10 +267,10 @@ func (a *applier) hasCollectionOf(ctx context.Context, o *inventory.Endpoint) (b
 }
 
 // indexTypes enters the types that e has now and had not before.
-func (a *applier) indexTypes(ctx context.Context, e *storedEndpoint) error {
-	had := len(a.types)
-	a.types = appendTypes(a.types, e.Params)
-	for _, t := range a.types[had:] {
+func (a *applier) indexTypes(ctx context.Context, e *row) error {
+	had := len(e.types)
+	e.types = appendTypes(e.types, e.Params)
+	for _, t := range e.types[had:] {
 		if _, err := a.addType.ExecContext(ctx, a.account, t, e.Collection, e.id); err != nil {
 			return err
 		}

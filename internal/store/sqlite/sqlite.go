@@ -33,6 +33,7 @@ const readers = 6
 // reading never waits for learning. It is safe for concurrent use.
 type DB struct {
 	w, r   *sql.DB
+	ahead  *sql.DB // the connection of preparer
 	stmts  statements
 	points points
 	queue  queue
@@ -40,6 +41,7 @@ type DB struct {
 	now    func() time.Time
 
 	checkpoints *checkpointer
+	preparer    preparer // of who is in the writer's transaction
 
 	mu     sync.Mutex
 	seeded map[int32]bool // accounts that have their collection 0
@@ -65,7 +67,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
 	if db.w, err = sql.Open("sqlite", dsn(path, "", "journal_mode(WAL)", "synchronous(NORMAL)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-16384)")); err != nil {
+		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointOwn), "cache_size(-12288)")); err != nil {
 		return err
 	}
 	db.w.SetMaxOpenConns(1)
@@ -83,6 +85,13 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	}
 	db.r.SetMaxOpenConns(readers)
 	db.r.SetMaxIdleConns(readers)
+	if db.ahead, err = sql.Open("sqlite", dsn(path, "ro", "cache_size(-4096)")); err != nil {
+		return err
+	}
+	db.ahead.SetMaxOpenConns(1)
+	if db.preparer.get, err = db.ahead.PrepareContext(ctx, selectChunk()); err != nil {
+		return err
+	}
 	if err := db.points.prepare(ctx, db.w, db.r); err != nil {
 		return err
 	}
@@ -161,7 +170,7 @@ func (db *DB) Full(id int32) inventory.FullStore { return &store{db: db, account
 // Close closes the database.
 func (db *DB) Close() error {
 	errs := []error{db.checkpoints.close()}
-	for _, c := range []*sql.DB{db.r, db.w} {
+	for _, c := range []*sql.DB{db.r, db.ahead, db.w} {
 		if c != nil {
 			errs = append(errs, c.Close())
 		}

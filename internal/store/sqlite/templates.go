@@ -92,6 +92,7 @@ type absorber struct {
 	tx       *sql.Tx
 	in       *inventory.Absorption
 	template storedEndpoint
+	types    []string                     // of its params before
 	rings    []ringed                     // all samples of all
 	index    sensitiveIndex               // of the template, as it was read
 	records  []*inventory.SensitiveSample // of all
@@ -139,8 +140,7 @@ func (b *absorber) run(ctx context.Context) error {
 	if err := b.groups.replace(ctx, b.in); err != nil {
 		return err
 	}
-	b.params = inventory.AppendParams(b.params[:0], &b.template.Endpoint)
-	if err := b.put(ctx, &b.template, true); err != nil {
+	if err := b.putTemplate(ctx); err != nil {
 		return err
 	}
 	if err := b.moveSamples(ctx, kept); err != nil {
@@ -153,6 +153,17 @@ func (b *absorber) run(ctx context.Context) error {
 		return err
 	}
 	return b.groups.count(ctx)
+}
+
+func (b *absorber) putTemplate(ctx context.Context) error {
+	e := &b.template.Endpoint
+	r := row{
+		storedEndpoint: b.template, changed: true, types: b.types,
+		facts: inventory.AppendFacts(nil, e), params: inventory.AppendParams(nil, e), traffic: inventory.AppendTraffic(nil, e.Traffic),
+	}
+	err := b.put(ctx, &r)
+	b.template.id = r.id
+	return err
 }
 
 func missing(there bool, collection int32) error {

@@ -1,0 +1,263 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"harken/inventory"
+)
+
+// A storedEndpoint is the row of an observation's key; its id is 0 if there is
+// none. Its params are packed until they are needed.
+type storedEndpoint struct {
+	packed  string
+	id      int64
+	sampled int64 // samples that were ever stored
+	moved   bool  // what groups are chosen by changed
+	// The index of its sensitive samples, packed, "" if it has none.
+	index     string
+	indexNext int64
+	inventory.Endpoint
+}
+
+// A reading is a chunk of endpoints as they are stored. Its memory is reused.
+type reading struct {
+	stored [chunk]storedEndpoint
+	args   []any
+}
+
+// load reads what is stored of some observations, params too.
+func (a *applier) load(ctx context.Context, es []inventory.Endpoint) error {
+	if err := a.loadPacked(ctx, a.getEndpoints, a.account, es, func(params []byte) string { return string(params) }); err != nil {
+		return err
+	}
+	for i := range es {
+		if s := &a.stored[i]; s.id != 0 {
+			if err := inventory.ParseParams(s.packed, &s.Endpoint); err != nil {
+				return fmt.Errorf("params of %s %s: %w", s.Method, s.URL, err)
+			}
+		}
+	}
+	return nil
+}
+
+// loadPacked leaves params packed, as keep keeps them.
+func (r *reading) loadPacked(ctx context.Context, get *sql.Stmt, account int32, es []inventory.Endpoint, keep func([]byte) string) error {
+	r.args = r.args[:0]
+	for i := range es {
+		r.stored[i] = storedEndpoint{Endpoint: inventory.Endpoint{EndpointKey: es[i].EndpointKey}}
+		r.args = append(r.args, es[i].Collection, es[i].URL, es[i].Method)
+	}
+	for range chunk - len(es) {
+		r.args = append(r.args, nil, nil, nil)
+	}
+	r.args = append(r.args, account)
+	rows, err := get.QueryContext(ctx, r.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var index, facts, params, traffic sql.RawBytes
+	for rows.Next() {
+		var i int
+		var id, sampled int64
+		var indexNext sql.NullInt64
+		if err := rows.Scan(&i, &id, &sampled, &indexNext, &index, &facts, &params, &traffic); err != nil {
+			return err
+		}
+		s := &r.stored[i]
+		s.id, s.sampled, s.index, s.indexNext = id, sampled, string(index), indexNext.Int64
+		if err := unpackFacts(facts, traffic, &s.Endpoint); err != nil {
+			return err
+		}
+		s.packed = keep(params)
+	}
+	return rows.Err()
+}
+
+// A row is what an observation makes of an endpoint, as it is to be written.
+type row struct {
+	storedEndpoint
+	facts, params, traffic []byte
+	changed                bool     // something is new, or was seen first earlier: then it has its params
+	types                  []string // of its params before, those that are worth an index
+	// Samples that are not redacted, as indexes into the update's.
+	samples, sensitives []int
+}
+
+// A batch is a chunk of rows. Its memory is reused.
+type batch struct {
+	reading
+	rows   [chunk]row
+	n      int
+	bytes  []byte // of all rows
+	packed []byte // of all that is stored
+	err    error
+}
+
+// batches is how many chunks may be merged and not written: one that is written, one
+// that is ready and one that is being merged.
+const batches = 3
+
+// A preparer reads what is stored of observations and merges them, while those before
+// are written. It reads on a connection of its own: that sees what was committed before
+// the transaction, which has the database for itself, and each endpoint comes once.
+type preparer struct {
+	get    *sql.Stmt
+	merger inventory.ParamMerger
+	bufs   [batches]batch
+}
+
+// mergeAll merges what is stored into the observations of u, and calls write for each of
+// the rows.
+func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, write func(*row) error) error {
+	p := &a.db.preparer
+	free, ready := make(chan *batch, batches), make(chan *batch, batches)
+	for i := range p.bufs {
+		free <- &p.bufs[i]
+	}
+	go func() {
+		defer close(ready)
+		for es := range slices.Chunk(u.Endpoints, chunk) {
+			b := <-free
+			if b == nil {
+				return
+			}
+			b.err = p.prepare(ctx, a, u, es, b)
+			ready <- b
+		}
+	}()
+	defer func() {
+		close(free)
+		for range ready { //nolint:revive // until the goroutine has ended
+		}
+		for i := range p.bufs {
+			p.bufs[i].forget()
+		}
+	}()
+	for b := range ready {
+		if b.err != nil {
+			return b.err
+		}
+		for i := range b.rows[:b.n] {
+			if err := write(&b.rows[i]); err != nil {
+				return err
+			}
+		}
+		free <- b
+	}
+	return nil
+}
+
+// forget lets go of what the rows name.
+func (b *batch) forget() {
+	clear(b.rows[:])
+	clear(b.stored[:])
+	clear(b.args)
+	if cap(b.bytes)+cap(b.packed) > maxBatch {
+		b.bytes, b.packed = nil, nil
+	}
+}
+
+// maxBatch bounds the bytes that a batch keeps for the next ones.
+const maxBatch = 1 << 20
+
+// prepare makes the rows of a chunk.
+func (p *preparer) prepare(ctx context.Context, a *applier, u *inventory.AccountUpdate, es []inventory.Endpoint, b *batch) error {
+	b.n, b.bytes, b.packed = 0, b.bytes[:0], b.packed[:0]
+	if err := b.loadPacked(ctx, p.get, a.account, es, b.keep); err != nil {
+		return err
+	}
+	for i := range es {
+		o := &es[i]
+		if a.gone[o.Collection] {
+			continue
+		}
+		r := &b.rows[b.n]
+		b.n++
+		*r = row{storedEndpoint: b.stored[i], types: r.types[:0]}
+		o, r.samples, r.sensitives = a.redact(o, a.samples[o.EndpointKey], a.sensitives[o.EndpointKey], u)
+		if err := p.merge(r, o, b); err != nil {
+			return fmt.Errorf("%s %s in collection %d: %w", o.Method, o.URL, o.Collection, err)
+		}
+		r.facts = b.pack(func(dst []byte) []byte { return inventory.AppendFacts(dst, &r.Endpoint) })
+		r.traffic = b.pack(func(dst []byte) []byte { return inventory.AppendTraffic(dst, r.Traffic) })
+	}
+	return nil
+}
+
+// keep returns the text of data, valid until the batch is used again.
+func (b *batch) keep(data []byte) string {
+	n := len(b.packed)
+	b.packed = append(b.packed, data...)
+	return unsafe.String(unsafe.SliceData(b.packed[n:]), len(data)) //nolint:gosec // nothing writes there before all of the batch is written
+}
+
+// merge merges o into r, and packs its params.
+func (p *preparer) merge(r *row, o *inventory.Endpoint, b *batch) error {
+	discovered, last, before := r.Discovered, r.LastSeen, firsts(&r.Endpoint)
+	ways, reached := r.AuthTypes, r.AccessTypes
+	rest := *o
+	rest.Params = nil
+	r.Merge(&rest)
+	r.moved = !same(ways, r.AuthTypes) || !same(reached, r.AccessTypes)
+	r.changed = r.id == 0 || firsts(&r.Endpoint) != before
+	if !r.changed && !r.moved {
+		var ok bool
+		r.params = b.pack(func(dst []byte) []byte {
+			dst, ok = p.merger.Merge(dst, r.packed, discovered, last, r.LastSeen, o.Params)
+			return dst
+		})
+		if ok {
+			return nil
+		}
+	}
+	if r.id != 0 {
+		old := inventory.Endpoint{Discovered: discovered, LastSeen: last}
+		if err := inventory.ParseParams(r.packed, &old); err != nil {
+			return fmt.Errorf("params: %w", err)
+		}
+		r.Params = old.Params
+	}
+	r.types = appendTypes(r.types, r.Params)
+	before = firsts(&r.Endpoint)
+	r.Merge(&inventory.Endpoint{Params: o.Params})
+	r.params = b.pack(func(dst []byte) []byte { return inventory.AppendParams(dst, &r.Endpoint) })
+	r.changed = r.changed || firsts(&r.Endpoint) != before
+	return nil
+}
+
+// pack returns what f appends.
+func (b *batch) pack(f func([]byte) []byte) []byte {
+	n := len(b.bytes)
+	b.bytes = f(b.bytes)
+	return b.bytes[n:len(b.bytes):len(b.bytes)]
+}
+
+// same says whether a set is the one that it was merged into: merging makes
+// another one when it adds something.
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
+// A firstTimes sums up when parts of an endpoint were first seen. Such times are
+// only added or fall, so it changes whenever one of them does.
+type firstTimes struct {
+	parts           int
+	discovered, sum int64
+}
+
+func firsts(e *inventory.Endpoint) firstTimes {
+	f := firstTimes{parts: len(e.Params) + len(e.AuthTypes) + len(e.ResponseCodes), discovered: e.Discovered}
+	for i := range e.Params {
+		f.sum += e.Params[i].FirstSeen
+	}
+	for _, t := range e.AuthSeen {
+		f.sum += t
+	}
+	for _, t := range e.CodeSeen {
+		f.sum += t
+	}
+	return f
+}
