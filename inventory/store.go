@@ -62,7 +62,7 @@ type Mark struct {
 }
 
 // An Update is what some batches taught: observations to merge, new samples,
-// and how far each log was read.
+// and how far each log was read. Apply keeps nothing of its memory.
 type Update struct {
 	Accounts map[int32]*AccountUpdate
 	Marks    map[Mark]int64

@@ -251,7 +251,8 @@ func (e *endpoint) appendSamples(dst []inventory.Sample) []inventory.Sample {
 	return dst
 }
 
-func (e *endpoint) observation() inventory.Endpoint {
+// observation gives what was observed, with the params in memory that has room.
+func (e *endpoint) observation(params []inventory.Param) inventory.Endpoint {
 	o := inventory.Endpoint{
 		EndpointKey: e.key, Count: e.count, Discovered: e.first, LastSeen: e.last, APIType: e.apiType,
 		ResponseCodes: e.codes, CodeSeen: e.codeSeen, Origins: e.origins, Sources: make(map[string]int64, len(e.sources)),
@@ -268,7 +269,7 @@ func (e *endpoint) observation() inventory.Endpoint {
 		})
 		e.inOrder = true
 	}
-	o.Params = make([]inventory.Param, 0, len(e.types))
+	o.Params = params
 	for _, t := range e.types {
 		if t.count > 0 {
 			o.Params = append(o.Params, t.param(t.key))

@@ -41,7 +41,7 @@ type landing struct {
 // with jobs.
 func (l *Learner) fly(ctx context.Context, only bool) {
 	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
-	u := f.update() // here, as storing takes longer than learning
+	u := f.update(&l.outbox) // here, as storing takes longer than learning
 	l.flying = true
 	go func() { l.landed <- l.flush(ctx, f, u) }() // drain waits for it
 }
@@ -54,6 +54,7 @@ func (l *Learner) land(r *landing) {
 	}
 	l.merged()
 	l.touch(r.reshaped)
+	l.outbox.empty()
 	l.waiting.land(r.from, &l.pool)
 }
 

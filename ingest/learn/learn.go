@@ -88,6 +88,7 @@ type Learner struct {
 	flying   bool          // an update is on its way to the store
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
+	outbox   outbox        // of the update on its way
 	pool     buffers
 	panics   int
 	configs  map[int32]*accountConfig

@@ -259,7 +259,7 @@ func (l *Learner) shape(ctx context.Context, c *collection, k inventory.Endpoint
 			continue
 		}
 		if part := a.accounts[c.account]; part != nil && part.endpoints[k] != nil {
-			o := part.endpoints[k].observation()
+			o := part.endpoints[k].observation(nil)
 			e.Merge(&o)
 			known = true
 		}

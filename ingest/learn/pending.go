@@ -342,8 +342,48 @@ func (n *pending) land(f *flight, pool *buffers) {
 	}
 }
 
-// update turns a flight into what the store takes.
-func (f *flight) update() *inventory.Update {
+// An outbox is the memory that updates are made in, one after the other: the store
+// keeps nothing of them.
+type outbox struct {
+	endpoints []inventory.Endpoint
+	samples   []inventory.Sample
+	params    []inventory.Param
+}
+
+// Bounds of what an outbox keeps from one update to the next.
+const (
+	maxOutboxEndpoints = 4_000
+	maxOutboxParams    = 32_000
+)
+
+// empty lets go of the last update.
+func (o *outbox) empty() {
+	o.endpoints = emptied(o.endpoints, maxOutboxEndpoints)
+	o.samples = emptied(o.samples, maxOutboxEndpoints)
+	o.params = emptied(o.params, maxOutboxParams)
+}
+
+func emptied[T any](s []T, limit int) []T {
+	if cap(s) > limit {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}
+
+// room takes room for n of s.
+func room[T any](s *[]T, n int) []T {
+	at := len(*s)
+	if cap(*s)-at < n {
+		*s, at = make([]T, 0, max(n, 2*cap(*s))), 0
+	}
+	*s = (*s)[:at+n]
+	return (*s)[at : at : at+n]
+}
+
+// update turns a flight into what the store takes. It is valid until the
+// flight has landed.
+func (f *flight) update(box *outbox) *inventory.Update {
 	u := &inventory.Update{Marks: f.marks, Accounts: map[int32]*inventory.AccountUpdate{}}
 	parts := map[int32][]*accountPart{}
 	for _, a := range f.parts {
@@ -352,11 +392,18 @@ func (f *flight) update() *inventory.Update {
 		}
 	}
 	for id, of := range parts {
-		au := &inventory.AccountUpdate{Dropped: map[string]int64{}}
+		endpoints, samples := 0, 0
+		for _, p := range of {
+			endpoints += len(p.endpoints)
+			for _, e := range p.endpoints {
+				samples += len(e.ring)
+			}
+		}
+		au := &inventory.AccountUpdate{Dropped: map[string]int64{}, Endpoints: room(&box.endpoints, endpoints), Samples: room(&box.samples, samples)}
 		var redaction *inventory.Redaction
 		redacted := map[int32]bool{} // of these collections all that was learned is
 		for _, p := range of {
-			p.addTo(au)
+			p.addTo(au, box)
 			switch {
 			case p.redaction == nil: // nothing was learned
 			case redaction == nil:
@@ -387,10 +434,9 @@ func (f *flight) update() *inventory.Update {
 }
 
 // addTo adds what was observed and dropped.
-func (p *accountPart) addTo(au *inventory.AccountUpdate) {
-	au.Endpoints = slices.Grow(au.Endpoints, len(p.endpoints))
+func (p *accountPart) addTo(au *inventory.AccountUpdate, box *outbox) {
 	for _, e := range p.endpoints {
-		au.Endpoints = append(au.Endpoints, e.observation())
+		au.Endpoints = append(au.Endpoints, e.observation(room(&box.params, len(e.types))))
 		au.Samples = e.appendSamples(au.Samples)
 		au.Sensitive = e.appendSensitive(au.Sensitive)
 	}
