@@ -353,7 +353,7 @@ type outbox struct {
 // Bounds of what an outbox keeps from one update to the next.
 const (
 	maxOutboxEndpoints = 4_000
-	maxOutboxParams    = 32_000
+	maxOutboxParams    = 64_000
 )
 
 // empty lets go of the last update.
@@ -375,10 +375,25 @@ func emptied[T any](s []T, limit int) []T {
 func room[T any](s *[]T, n int) []T {
 	at := len(*s)
 	if cap(*s)-at < n {
-		*s, at = make([]T, 0, max(n, 2*cap(*s))), 0
+		*s, at = make([]T, 0, n+n/4), 0
 	}
 	*s = (*s)[:at+n]
 	return (*s)[at : at : at+n]
+}
+
+// rooms gives au room for what the parts of its account have, and returns that for
+// their params.
+func (o *outbox) rooms(au *inventory.AccountUpdate, parts []*accountPart) []inventory.Param {
+	endpoints, samples, params := 0, 0, 0
+	for _, p := range parts {
+		endpoints += len(p.endpoints)
+		for _, e := range p.endpoints {
+			samples += len(e.ring)
+			params += len(e.types)
+		}
+	}
+	au.Endpoints, au.Samples = room(&o.endpoints, endpoints), room(&o.samples, samples)
+	return room(&o.params, params)[:params]
 }
 
 // update turns a flight into what the store takes. It is valid until the
@@ -392,18 +407,12 @@ func (f *flight) update(box *outbox) *inventory.Update {
 		}
 	}
 	for id, of := range parts {
-		endpoints, samples := 0, 0
-		for _, p := range of {
-			endpoints += len(p.endpoints)
-			for _, e := range p.endpoints {
-				samples += len(e.ring)
-			}
-		}
-		au := &inventory.AccountUpdate{Dropped: map[string]int64{}, Endpoints: room(&box.endpoints, endpoints), Samples: room(&box.samples, samples)}
+		au := &inventory.AccountUpdate{Dropped: map[string]int64{}}
+		params := box.rooms(au, of)
 		var redaction *inventory.Redaction
 		redacted := map[int32]bool{} // of these collections all that was learned is
 		for _, p := range of {
-			p.addTo(au, box)
+			params = p.addTo(au, params)
 			switch {
 			case p.redaction == nil: // nothing was learned
 			case redaction == nil:
@@ -433,10 +442,13 @@ func (f *flight) update(box *outbox) *inventory.Update {
 	return u
 }
 
-// addTo adds what was observed and dropped.
-func (p *accountPart) addTo(au *inventory.AccountUpdate, box *outbox) {
+// addTo adds what was observed and dropped. It returns what is left of the room for
+// params.
+func (p *accountPart) addTo(au *inventory.AccountUpdate, params []inventory.Param) []inventory.Param {
 	for _, e := range p.endpoints {
-		au.Endpoints = append(au.Endpoints, e.observation(room(&box.params, len(e.types))))
+		n := len(e.types)
+		au.Endpoints = append(au.Endpoints, e.observation(params[:0:n]))
+		params = params[n:]
 		au.Samples = e.appendSamples(au.Samples)
 		au.Sensitive = e.appendSensitive(au.Sensitive)
 	}
@@ -444,6 +456,7 @@ func (p *accountPart) addTo(au *inventory.AccountUpdate, box *outbox) {
 		au.Dropped[rule] += n
 	}
 	au.Drops = p.appendDrops(au.Drops)
+	return params
 }
 
 // mergeEqual merges observations of one endpoint, which hosts of several shards may
