@@ -102,8 +102,14 @@ func (l *Learner) leftDue(ctx context.Context) {
 		return
 	}
 	l.left, l.accounts.unmerged = append(l.left, l.accounts.unmerged...), nil
-	for range min(len(l.left), maxLeft) {
-		if l.flying || len(l.dirty) >= maxLeft {
+	waiting := 0 // collections that are to be looked through anyway
+	for _, c := range l.dirty {
+		if !c.evident {
+			waiting++
+		}
+	}
+	for range min(len(l.left), maxLeft-waiting) {
+		if l.flying {
 			return
 		}
 		l.loadLeft(ctx)
