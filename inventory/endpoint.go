@@ -168,8 +168,11 @@ func (e *Endpoint) URLValues() (values, types map[int][]string) {
 	values, types = map[int][]string{}, map[int][]string{}
 	for i := range e.Params {
 		p := &e.Params[i]
+		if !p.URLParam {
+			continue
+		}
 		index, err := strconv.Atoi(p.Name)
-		if !p.URLParam || err != nil {
+		if err != nil {
 			continue
 		}
 		values[index] = append(values[index], p.Values...)

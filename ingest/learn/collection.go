@@ -38,13 +38,16 @@ type collection struct {
 	mcp         bool      // an MCP server: its paths are never merged
 	until       time.Time // when it is read again
 
-	set   *pathtmpl.Set // its endpoints; nil until needed
-	bytes int64         // of set, as counted in accounts.bytes
-	used  uint64        // for eviction
+	set     *pathtmpl.Set     // its endpoints; nil until needed
+	outline *pathtmpl.Outline // in place of a set whose memory was needed
+	asked   int               // how many templates were found in the outline
+	bytes   int64             // of both, as counted in accounts.bytes
+	used    uint64            // for eviction
 
 	config       int64     // version of the configuration by which set was made
 	stateVersion int64     // of the template state that set was made from
 	mergeAt      time.Time // when look-alikes are looked for; zero if there are none
+	evident      bool      // mergeAt is only because of evidence
 	merging      bool      // the store is at it
 	looked       bool      // a pass came, or is due, since the settings were read
 	left         bool      // among accounts.unmerged or Learner.left
@@ -173,39 +176,79 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 	return known, nil
 }
 
-// account counts what a set has grown by, and drops the sets that were used least
-// recently when all are too large, those that are due for merging last. A dropped
-// set is read again from the store; what is not stored yet resolves to the same URL
-// without it.
+// account counts what the paths of a collection have grown by, and makes room when
+// all are too large: of the sets that were used least recently, those that are due for
+// merging last, only outlines are left, and if these are too large too, nothing. A
+// set is read again from the store when more than its outline is needed; what is not
+// stored yet resolves to the same URL without it.
 func (a *accounts) account(c *collection) {
-	n := c.set.Bytes()
-	a.bytes += n - c.bytes
-	c.bytes = n
+	a.count(c)
 	if a.bytes <= a.limit {
 		return
 	}
-	var all []*collection
+	var sets, outlines []*collection
 	for _, o := range a.byID {
-		if o.set != nil && o != c && !o.merging {
-			all = append(all, o)
+		switch {
+		case o == c || o.merging:
+		case o.set != nil:
+			sets = append(sets, o)
+		case o.outline != nil:
+			outlines = append(outlines, o)
 		}
 	}
-	slices.SortFunc(all, func(x, y *collection) int {
+	slices.SortFunc(sets, func(x, y *collection) int {
 		return cmp.Or(x.mergeAt.Compare(y.mergeAt), cmp.Compare(x.used, y.used))
 	})
-	for _, o := range all {
+	for _, o := range sets {
 		if a.bytes <= a.limit*3/4 {
 			return
 		}
-		a.bytes -= o.bytes
-		if !o.mergeAt.IsZero() {
-			o.looked = false
-			if !o.left {
-				o.left = true
-				a.unmerged = append(a.unmerged, inventory.CollectionKey{Account: o.account, ID: o.id})
-			}
+		a.outline(o)
+		if o.outline != nil {
+			outlines = append(outlines, o)
 		}
-		o.set, o.bytes, o.mergeAt = nil, 0, time.Time{}
+	}
+	slices.SortFunc(outlines, func(x, y *collection) int { return cmp.Compare(x.used, y.used) })
+	for _, o := range outlines {
+		if a.bytes <= a.limit*3/4 {
+			return
+		}
+		o.outline = nil
+		a.count(o)
+	}
+}
+
+// count notes what the paths of a collection take.
+func (a *accounts) count(c *collection) {
+	n := int64(0)
+	if c.set != nil {
+		n += c.set.Bytes()
+	}
+	if c.outline != nil {
+		n += c.outline.Bytes()
+	}
+	a.bytes += n - c.bytes
+	c.bytes = n
+}
+
+// outline leaves of a set only what finds the URLs of paths.
+func (a *accounts) outline(c *collection) {
+	// New evidence alone is lost: to store that of all collections that are called
+	// now and then would cost more than all else.
+	if !c.mergeAt.IsZero() && !c.evident {
+		a.postpone(c)
+	}
+	c.outline, c.asked = c.set.Outline(), 0
+	c.set, c.mergeAt = nil, time.Time{}
+	a.count(c)
+}
+
+// postpone has a collection looked through when there is time to read it.
+func (a *accounts) postpone(c *collection) {
+	c.looked = false
+	if !c.left {
+		c.left = true
+		a.unmerged = append(a.unmerged, inventory.CollectionKey{Account: c.account, ID: c.id})
 	}
 }
 

@@ -59,6 +59,7 @@ func mergeable(k inventory.EndpointKey) bool {
 
 // due notes that look-alikes are to be looked for in a collection.
 func (l *Learner) due(c *collection, at time.Time) {
+	c.evident = false
 	if c.mergeAt.IsZero() {
 		c.mergeAt = at
 		l.dirty = append(l.dirty, c)
@@ -73,8 +74,12 @@ func (l *Learner) touch(keys []accountKey) {
 	for i := range keys {
 		k := &keys[i]
 		c := l.accounts.byID[idKey{k.account, k.Collection}]
-		if c == nil || c.set == nil {
-			continue // read again from the store when it is needed
+		switch {
+		case c == nil, c.set == nil && c.outline == nil:
+			continue // read from the store when it is needed
+		case c.set == nil:
+			l.accounts.postpone(c)
+			continue
 		}
 		c.set.Touch(k.Method, k.URL)
 		l.due(c, at)
@@ -97,8 +102,14 @@ func (l *Learner) leftDue(ctx context.Context) {
 		return
 	}
 	l.left, l.accounts.unmerged = append(l.left, l.accounts.unmerged...), nil
-	for range min(len(l.left), maxLeft) {
-		if l.flying || len(l.dirty) >= maxLeft {
+	waiting := 0 // collections that are to be looked through anyway
+	for _, c := range l.dirty {
+		if !c.evident {
+			waiting++
+		}
+	}
+	for range min(len(l.left), maxLeft-waiting) {
+		if l.flying {
 			return
 		}
 		l.loadLeft(ctx)
@@ -428,8 +439,8 @@ func (l *Learner) merged() {
 		j.c.merging = false
 		j.c.stateVersion = j.state.Version
 		if j.conflict && j.c.set != nil {
-			l.accounts.bytes -= j.c.bytes
-			j.c.set, j.c.bytes, j.c.mergeAt = nil, 0, time.Time{}
+			j.c.set, j.c.mergeAt = nil, time.Time{}
+			l.accounts.count(j.c)
 			l.relist = true
 			if cfg := l.configs[j.c.account]; cfg != nil {
 				cfg.until = time.Time{}

@@ -14,8 +14,59 @@ import (
 // template.
 func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig, method, raw string, literal bool) (url string, template, ok bool) {
 	a := &l.accounts
+	a.clock++
+	c.used = a.clock
+	path := pathtmpl.Normalize(raw)
+	if c.set == nil && c.outline != nil && c.asked < enoughAsked {
+		url, template = a.sketch(c, method, path, literal)
+		return url, template, true
+	}
+	if !l.needSet(ctx, c, cfg) {
+		return "", false, false
+	}
+	resolve := c.set.Resolve
+	if literal {
+		resolve = c.set.ResolveLiteral
+	}
+	url, template, isNew := resolve(method, path)
+	if isNew {
+		a.account(c)
+	}
+	if c.set.Grown() { // people are told the evidence that is stored
+		evident := c.mergeAt.IsZero() || c.evident
+		l.due(c, l.cfg.Now().Add(evidenceEvery*l.cfg.MergeEvery))
+		c.evident = evident
+	}
+	return url, template, true
+}
+
+// sketch resolves by the outline. New URLs make the collection due when they are
+// stored.
+func (a *accounts) sketch(c *collection, method, path string, literal bool) (url string, template bool) {
+	resolve := c.outline.Resolve
+	if literal {
+		resolve = c.outline.ResolveLiteral
+	}
+	url, template, isNew := resolve(method, path)
+	if template {
+		c.asked++
+	}
+	if isNew {
+		a.account(c)
+	}
+	return url, template
+}
+
+// enoughAsked is how many paths of templates an outline resolves before the set is
+// read: the evidence of what is called often should be known, and what a record takes
+// of reading it should be little.
+const enoughAsked = 100
+
+// needSet reads the endpoints of a collection unless they are there; false if ctx
+// ended.
+func (l *Learner) needSet(ctx context.Context, c *collection, cfg *accountConfig) bool {
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		unseen, err := a.loadSet(ctx, c, cfg)
+		unseen, err := l.accounts.loadSet(ctx, c, cfg)
 		if err == nil {
 			// A set that is read again because others needed the memory has nothing
 			// for a pass to find. Where inventories are large that is most of them.
@@ -23,28 +74,15 @@ func (l *Learner) resolve(ctx context.Context, c *collection, cfg *accountConfig
 				c.looked = true
 				l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
 			}
-			break
+			return true
 		}
 		l.metrics.storeErrors.Inc()
 		l.log.Warn("endpoints cannot be read, trying again", "account", c.account, "collection", c.id, "err", err)
 		if !pause(ctx, delay) {
-			return "", false, false
+			return false
 		}
 	}
-	a.clock++
-	c.used = a.clock
-	resolve := c.set.Resolve
-	if literal {
-		resolve = c.set.ResolveLiteral
-	}
-	url, template, isNew := resolve(method, pathtmpl.Normalize(raw))
-	if isNew {
-		a.account(c)
-	}
-	if c.set.Grown() { // people are told the evidence that is stored
-		l.due(c, l.cfg.Now().Add(evidenceEvery*l.cfg.MergeEvery))
-	}
-	return url, template, true
+	return true
 }
 
 // loadSet reads the endpoints of a collection. unseen says that some have not been
@@ -86,7 +124,7 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 	if err := recall(ctx, store, c.id, set); err != nil {
 		return false, err
 	}
-	c.set, c.bytes = set, 0
+	c.set, c.outline = set, nil
 	a.clock++
 	c.used = a.clock
 	a.account(c)

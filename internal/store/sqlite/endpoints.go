@@ -97,18 +97,22 @@ func (s *store) Endpoints(ctx context.Context, collection int32, skip, limit int
 // Keys calls yield for the key of every endpoint of a collection. Only the index
 // is read.
 func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory.EndpointKey) error) error {
-	query := `SELECT collection, url, method FROM endpoints WHERE account = ? AND collection = ?`
+	read := s.db.stmts.keys
 	if group, err := s.isGroup(ctx, collection); err != nil {
 		return fmt.Errorf("list keys: %w", err)
 	} else if group {
-		query = `SELECT e.collection, e.url, e.method FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint WHERE m.account = ? AND m.grp = ?`
+		read = s.db.stmts.memberKeys
 	}
-	rows, err := s.db.r.QueryContext(ctx, query, s.account, collection)
+	// It looks at ctx itself: to be cancelled costs a query two goroutines.
+	rows, err := read.QueryContext(context.WithoutCancel(ctx), s.account, collection)
 	if err != nil {
 		return fmt.Errorf("list keys: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("list keys: %w", err)
+		}
 		var k inventory.EndpointKey
 		if err := rows.Scan(&k.Collection, &k.URL, &k.Method); err != nil {
 			return fmt.Errorf("list keys: %w", err)

@@ -43,7 +43,8 @@ type statements struct {
 	collection, hostCollection *sql.Stmt
 	endpoint, endpoints        *sql.Stmt
 	config, isGroup            *sql.Stmt
-	members                    *sql.Stmt
+	members, keys, memberKeys  *sql.Stmt
+	templates                  *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
@@ -89,6 +90,9 @@ func (s *statements) prepare(ctx context.Context, w, r *sql.DB) error {
 			WHERE account = ? AND collection = ? ORDER BY url, method LIMIT ? OFFSET ?`},
 		{r, &s.members, `SELECT e.collection, e.url, e.method, e.facts, ` + groupsOf + ` FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint
 			WHERE m.account = ? AND m.grp = ? ORDER BY m.endpoint LIMIT ? OFFSET ?`},
+		{r, &s.keys, `SELECT collection, url, method FROM endpoints WHERE account = ? AND collection = ?`},
+		{r, &s.memberKeys, `SELECT e.collection, e.url, e.method FROM members m CROSS JOIN endpoints e ON e.id = m.endpoint WHERE m.account = ? AND m.grp = ?`},
+		{r, &s.templates, selectTemplates},
 		{r, &s.isGroup, `SELECT count(*) FROM collections WHERE account = ? AND id = ? AND type = 'API_GROUP'`},
 	} {
 		var err error

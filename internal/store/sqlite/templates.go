@@ -31,15 +31,15 @@ func (db *DB) MergeDue(ctx context.Context) ([]inventory.CollectionKey, error) {
 	return all, rows.Err()
 }
 
+const selectTemplates = `SELECT version, data, due FROM templates WHERE account = ? AND collection = ?`
+
 // TemplateState returns what templates of a collection are made from.
 func (s *store) TemplateState(ctx context.Context, collection int32) (inventory.TemplateState, error) {
-	return s.templateState(ctx, s.db.r.QueryRowContext, collection)
+	return scanTemplates(s.db.stmts.templates.QueryRowContext(context.WithoutCancel(ctx), s.account, collection))
 }
 
-func (s *store) templateState(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, collection int32) (inventory.TemplateState, error) {
-	var t inventory.TemplateState
-	err := query(ctx, `SELECT version, data, due FROM templates WHERE account = ? AND collection = ?`, s.account, collection).Scan(&t.Version, &t.Data, &t.Due)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+func scanTemplates(row *sql.Row) (t inventory.TemplateState, err error) {
+	if err = row.Scan(&t.Version, &t.Data, &t.Due); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("read template state: %w", err)
 	}
 	return t, nil
@@ -48,7 +48,7 @@ func (s *store) templateState(ctx context.Context, query func(context.Context, s
 // PutTemplateState stores t if nobody else did since it was read.
 func (s *store) PutTemplateState(ctx context.Context, collection int32, t inventory.TemplateState) (int64, error) {
 	err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		have, err := s.templateState(ctx, tx.QueryRowContext, collection)
+		have, err := scanTemplates(tx.QueryRowContext(ctx, selectTemplates, s.account, collection))
 		if err != nil {
 			return err
 		}
