@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,26 @@ type upstreamConn struct {
 	server            netip.AddrPort
 	dns, connect, ssl time.Duration // -1 if there was none
 	tls               *har.TLS      // nil without TLS
+	reset             atomic.Bool   // a write was told that the peer reset it
+}
+
+// Read implements net.Conn. A reset is told once only, to the first that reads or
+// writes: what the writer was told is no end for the reader.
+func (c *upstreamConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, io.EOF) && c.reset.Load() {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *upstreamConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, syscall.ECONNRESET) {
+		c.reset.Store(true)
+	}
+	return n, err
 }
 
 // discard closes c if there is one.
@@ -88,6 +109,7 @@ func newUpstream(cfg *Config, isSelf func(local, remote net.Addr) bool) (*upstre
 	both.SetHTTP2(true)
 	http2.SetUnencryptedHTTP2(true)
 	u.pooled = u.transport(&both)
+	u.pooled.DialContext, u.pooled.DialTLSContext = patient(u.pooled.DialContext), patient(u.pooled.DialTLSContext)
 	u.knowing = u.transport(&http2)
 	u.upgrading = u.transport(&http1)
 	return u, nil
@@ -223,6 +245,9 @@ func (u *upstream) dialTLS(ctx context.Context, network, addr string, h2 bool) (
 
 // upstreamConnOf returns what is known of a connection of our transports.
 func upstreamConnOf(c net.Conn) *upstreamConn {
+	if p, ok := c.(*patientConn); ok {
+		c = p.Conn
+	}
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
