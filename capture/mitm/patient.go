@@ -47,6 +47,7 @@ func patient(dial dialFunc) dialFunc {
 		if t, ok := c.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" {
 			return c, nil
 		}
+		upstreamConnOf(c).pooled = true
 		return &patientConn{Conn: c, closed: make(chan struct{})}, nil
 	}
 }

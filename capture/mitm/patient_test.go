@@ -111,7 +111,7 @@ func TestAnswerBeforeReset(t *testing.T) {
 			addr := e.rude(t, secure, func(c net.Conn) {
 				_, _ = io.WriteString(c, "HTTP/1.1 413 Too Large\r\n"+header+"Content-Length: 4\r\n\r\nless")
 			})
-			for range 20 {
+			for range 10 {
 				if status, body, err := e.upload(t, addr, secure, chunked, size); status != http.StatusRequestEntityTooLarge || body != "less" || err != nil {
 					t.Fatalf("got %d %q, %v", status, body, err)
 				}
@@ -157,6 +157,31 @@ func TestResetIsNoEnd(t *testing.T) {
 					t.Errorf("after %q: recorded %+v", answer, ex)
 				}
 			}
+		}
+	})
+}
+
+// What ends with the connection has ended when the upstream says so, though it takes
+// no more of the request.
+func TestEndIsNoReset(t *testing.T) {
+	earlyCases(t, func(t *testing.T, secure, chunked bool) {
+		t.Helper()
+		e := start(t, nil)
+		over := make(chan struct{})
+		defer close(over)
+		addr := e.rude(t, secure, func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 413 Too Large\r\n\r\nless")
+			if s, ok := c.(*tls.Conn); ok {
+				c = s.NetConn()
+			}
+			_ = c.(*net.TCPConn).CloseWrite()
+			<-over
+		})
+		if status, body, err := e.upload(t, addr, secure, chunked, 64<<20); status != http.StatusRequestEntityTooLarge || body != "less" || err != nil {
+			t.Errorf("got %d %q, %v", status, body, err)
+		}
+		if ex := e.rec.next(t); ex.Err != nil || ex.Flags != ingest.RequestTruncated {
+			t.Errorf("recorded %+v", ex)
 		}
 	})
 }

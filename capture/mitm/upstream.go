@@ -10,8 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,14 +41,17 @@ type upstreamConn struct {
 	server            netip.AddrPort
 	dns, connect, ssl time.Duration // -1 if there was none
 	tls               *har.TLS      // nil without TLS
-	reset             atomic.Bool   // a write was told that the peer reset it
+	pooled            bool          // for HTTP/1.1: the peer's end is the end of both directions
+
+	writing sync.Mutex
+	reset   bool // a write was told that the peer reset the connection
 }
 
-// Read implements net.Conn. A reset is told once only, to the first that reads or
-// writes: what the writer was told is no end for the reader.
+// Read implements net.Conn. The kernel tells of a reset once, to whoever reads or
+// writes first; to a reader who comes later it looks like the peer's end.
 func (c *upstreamConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) && c.reset.Load() {
+	if c.pooled && errors.Is(err, io.EOF) && c.endWriting() {
 		err = syscall.ECONNRESET
 	}
 	return n, err
@@ -55,11 +59,23 @@ func (c *upstreamConn) Read(b []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *upstreamConn) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	n, err := c.Conn.Write(b)
-	if errors.Is(err, syscall.ECONNRESET) {
-		c.reset.Store(true)
+	c.reset = c.reset || errors.Is(err, syscall.ECONNRESET)
+	if c.pooled && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = syscall.EPIPE // the end of writing is ours; see endWriting
 	}
 	return n, err
+}
+
+// endWriting reports whether a write was told of a reset. It calls off the one that
+// is under way.
+func (c *upstreamConn) endWriting() (reset bool) {
+	_ = c.SetWriteDeadline(time.Unix(1, 0))
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.reset
 }
 
 // discard closes c if there is one.
