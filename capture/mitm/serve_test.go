@@ -40,7 +40,7 @@ func tlsTo(tb testing.TB, conn net.Conn, cfg *tls.Config, name, proto string) *t
 // eventually waits for ok.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -174,7 +174,7 @@ func TestSlowClients(t *testing.T) {
 		t.Errorf("a client beside the slow ones got %q", got)
 	}
 	for _, c := range conns {
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Fatal("a slow client was not disconnected")
 		}
