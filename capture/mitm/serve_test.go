@@ -154,8 +154,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 func TestSlowClients(t *testing.T) {
 	e := start(t, func(c *mitm.Config) {
-		c.ReadHeaderTimeout = 500 * time.Millisecond
-		c.HandshakeTimeout = 500 * time.Millisecond
+		// As short as they can be for the ordinary client on a busy machine.
+		c.ReadHeaderTimeout = 3 * time.Second
+		c.HandshakeTimeout = 3 * time.Second
 	})
 	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") })
 	before := runtime.NumGoroutine()
@@ -210,8 +211,8 @@ func TestHostileBytes(t *testing.T) {
 	e := start(t, func(c *mitm.Config) {
 		c.Registerer = reg
 		c.AutoTunnelAfter = -1 // or hanging up on our certificate makes it a tunnel
-		c.ReadHeaderTimeout = time.Second
-		c.HandshakeTimeout = time.Second
+		c.ReadHeaderTimeout = 3 * time.Second
+		c.HandshakeTimeout = 3 * time.Second
 		c.SniffTimeout = 10 * time.Millisecond
 	})
 	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") })
