@@ -29,7 +29,7 @@ deadcode:
 	@out=$$($(TOOLS) deadcode -test ./...) && if [ -n "$$out" ]; then echo "$$out"; exit 1; fi
 
 test:
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -timeout 30m ./...
 
 # Real binaries, a real Kafka, real clients. Needs node, python3, java, maven and chromium.
 e2e: build

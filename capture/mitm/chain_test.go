@@ -145,17 +145,14 @@ func TestClientThatHangsUpAfterTheHandshake(t *testing.T) {
 	eventually(t, "the tunneling after two refusals", attempt)
 }
 
-func TestShutdownIsQuickWhenIdle(t *testing.T) {
+// A shutdown waits for nothing where nothing is under way.
+func TestShutdownWhenIdle(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
-		e := start(t, nil)
+		e := start(t, func(c *mitm.Config) { c.ShutdownGrace = time.Hour })
 		u := e.origin(t, true, h2, func(http.ResponseWriter, *http.Request) {})
 		resp, err := e.client(t, h2).Get(u.String())
 		_ = read(t, resp, err)
 		e.connect(t, u.Host, "") // never says a word
-		begun := time.Now()
 		e.stop()
-		if took := time.Since(begun); took > time.Second {
-			t.Errorf("HTTP/2 %v: an idle proxy stopped after %v", h2, took)
-		}
 	}
 }

@@ -26,7 +26,7 @@ func (e *env) connect(tb testing.TB, target, early string, lines ...string) (net
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
 	for _, l := range lines {
 		head += l + "\r\n"
@@ -443,7 +443,7 @@ func TestMalformedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() { _, _ = io.WriteString(c, tt.request) }()
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		br := bufio.NewReader(c)
 		resp, err := http.ReadResponse(br, nil)
 		if err != nil {

@@ -16,7 +16,8 @@ import (
 )
 
 // script starts a server that gives the head of each request, as it came, and
-// answers it with the next of the responses.
+// answers it with the next of the responses. It reads the whole request before, as
+// closing a connection with bytes unread resets it.
 func script(t *testing.T, responses ...string) (addr string, heads <-chan string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,6 +42,13 @@ func script(t *testing.T, responses ...string) (addr string, heads <-chan string
 				head.WriteString(line)
 			}
 			ch <- head.String()
+			req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head.String()+"\r\n"), br)))
+			if err == nil {
+				_, err = io.Copy(io.Discard, req.Body)
+			}
+			if err != nil {
+				t.Errorf("the upstream could not read the request: %v", err)
+			}
 			_, _ = io.WriteString(c, response)
 			_ = c.Close()
 		}

@@ -88,6 +88,10 @@ func (a *authority) Leaf(_ context.Context, host string) (*tls.Certificate, erro
 	return c, nil
 }
 
+// patience is how long a test waits for what has to happen. It is for machines that
+// are slow or busy; nothing waits that long when it works.
+const patience = time.Minute
+
 // verifyBy verifies a leaf by a.
 func verifyBy(a *authority) x509.VerifyOptions { return x509.VerifyOptions{Roots: a.pool} }
 
@@ -107,7 +111,7 @@ func (r *recorder) next(tb testing.TB) *capture.Exchange {
 	select {
 	case ex := <-r.seen:
 		return ex
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		tb.Fatal("no exchange was observed")
 		return nil
 	}
@@ -171,7 +175,7 @@ func start(tb testing.TB, change func(*mitm.Config)) *env {
 			if err != nil {
 				tb.Errorf("Serve: %v", err)
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(patience):
 			tb.Error("Serve did not return")
 		}
 	})

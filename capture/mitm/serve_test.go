@@ -40,7 +40,7 @@ func tlsTo(tb testing.TB, conn net.Conn, cfg *tls.Config, name, proto string) *t
 // eventually waits for ok.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -154,8 +154,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 func TestSlowClients(t *testing.T) {
 	e := start(t, func(c *mitm.Config) {
-		c.ReadHeaderTimeout = 500 * time.Millisecond
-		c.HandshakeTimeout = 500 * time.Millisecond
+		// As short as they can be for the ordinary client on a busy machine.
+		c.ReadHeaderTimeout = 3 * time.Second
+		c.HandshakeTimeout = 3 * time.Second
 	})
 	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") })
 	before := runtime.NumGoroutine()
@@ -174,7 +175,7 @@ func TestSlowClients(t *testing.T) {
 		t.Errorf("a client beside the slow ones got %q", got)
 	}
 	for _, c := range conns {
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Fatal("a slow client was not disconnected")
 		}
@@ -210,8 +211,8 @@ func TestHostileBytes(t *testing.T) {
 	e := start(t, func(c *mitm.Config) {
 		c.Registerer = reg
 		c.AutoTunnelAfter = -1 // or hanging up on our certificate makes it a tunnel
-		c.ReadHeaderTimeout = time.Second
-		c.HandshakeTimeout = time.Second
+		c.ReadHeaderTimeout = 3 * time.Second
+		c.HandshakeTimeout = 3 * time.Second
 		c.SniffTimeout = 10 * time.Millisecond
 	})
 	u := e.origin(t, true, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") })

@@ -161,7 +161,7 @@ func TestInformational(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
-	e := start(t, nil)
+	e := start(t, func(c *mitm.Config) { c.ContinueTimeout = patience })
 	read1 := make(chan string, 2)
 	u := e.origin(t, true, false, func(w http.ResponseWriter, r *http.Request) {
 		read1 <- r.Header.Get("Expect")
@@ -173,7 +173,7 @@ func TestExpectContinue(t *testing.T) {
 		_, _ = w.Write(b)
 	})
 	tr := e.transport(false)
-	tr.ExpectContinueTimeout = 10 * time.Second
+	tr.ExpectContinueTimeout = patience
 	defer tr.CloseIdleConnections()
 	do := func(path string) (*http.Response, *strings.Reader) {
 		body := strings.NewReader("content")
@@ -205,7 +205,7 @@ func TestClientHangsUp(t *testing.T) {
 		t.Run(fmt.Sprint("streaming ", streaming), func(t *testing.T) {
 			variants(t, func(t *testing.T, e *env, c *http.Client, secure, h2 bool) {
 				t.Helper()
-				arrived, gone := make(chan struct{}), make(chan time.Time, 1)
+				arrived, gone := make(chan struct{}), make(chan struct{})
 				u := e.origin(t, secure, h2, func(w http.ResponseWriter, r *http.Request) {
 					if streaming {
 						_, _ = io.WriteString(w, "part")
@@ -213,7 +213,7 @@ func TestClientHangsUp(t *testing.T) {
 					}
 					close(arrived)
 					<-r.Context().Done()
-					gone <- time.Now()
+					close(gone)
 				})
 				ctx, cancel := context.WithCancel(t.Context())
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -227,17 +227,13 @@ func TestClientHangsUp(t *testing.T) {
 					failed <- err
 				}()
 				<-arrived
-				begun := time.Now()
 				cancel()
 				if err := <-failed; err == nil {
 					t.Error("the client saw no error")
 				}
 				select {
-				case at := <-gone:
-					if took := at.Sub(begun); took > time.Second {
-						t.Errorf("the upstream was told after %v", took)
-					}
-				case <-time.After(5 * time.Second):
+				case <-gone:
+				case <-time.After(patience):
 					t.Fatal("the upstream was not told")
 				}
 				ex := e.rec.next(t)
@@ -404,7 +400,7 @@ func TestStalledStreams(t *testing.T) {
 		}
 		defer resp.Body.Close()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, u.String()+"/small", nil)
 	resp, err := c.Do(req)

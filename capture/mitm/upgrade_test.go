@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 
+	"harken/capture/mitm"
 	"harken/ingest"
 )
 
@@ -110,7 +111,7 @@ func TestOtherUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	_, _ = io.WriteString(c, "GET http://"+ln.Addr().String()+"/ HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: reverse/1\r\n\r\nearly")
 	br := bufio.NewReader(c)
 	resp, err := http.ReadResponse(br, nil)
@@ -128,19 +129,16 @@ func TestOtherUpgrade(t *testing.T) {
 	}
 }
 
+// A shutdown closes what was upgraded, which it does not wait for.
 func TestUpgradeEndsWithShutdown(t *testing.T) {
-	e := start(t, nil)
+	e := start(t, func(c *mitm.Config) { c.ShutdownGrace = time.Hour })
 	u := e.origin(t, true, true, echoWebSocket(t))
 	c, _, err := websocket.Dial(t.Context(), u.String(), &websocket.DialOptions{HTTPClient: e.client(t, false)}) //nolint:bodyclose // the socket owns it
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.CloseNow() }()
-	begun := time.Now()
 	e.stop()
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("shutdown took %v", took)
-	}
 	if _, _, err := c.Read(t.Context()); err == nil {
 		t.Error("the socket is still open")
 	}

@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,6 +41,41 @@ type upstreamConn struct {
 	server            netip.AddrPort
 	dns, connect, ssl time.Duration // -1 if there was none
 	tls               *har.TLS      // nil without TLS
+	pooled            bool          // for HTTP/1.1: the peer's end is the end of both directions
+
+	writing sync.Mutex
+	reset   bool // a write was told that the peer reset the connection
+}
+
+// Read implements net.Conn. The kernel tells of a reset once, to whoever reads or
+// writes first; to a reader who comes later it looks like the peer's end.
+func (c *upstreamConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.pooled && errors.Is(err, io.EOF) && c.endWriting() {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *upstreamConn) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	n, err := c.Conn.Write(b)
+	c.reset = c.reset || errors.Is(err, syscall.ECONNRESET)
+	if c.pooled && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = syscall.EPIPE // the end of writing is ours; see endWriting
+	}
+	return n, err
+}
+
+// endWriting reports whether a write was told of a reset. It calls off the one that
+// is under way.
+func (c *upstreamConn) endWriting() (reset bool) {
+	_ = c.SetWriteDeadline(time.Unix(1, 0))
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.reset
 }
 
 // discard closes c if there is one.
@@ -88,6 +125,7 @@ func newUpstream(cfg *Config, isSelf func(local, remote net.Addr) bool) (*upstre
 	both.SetHTTP2(true)
 	http2.SetUnencryptedHTTP2(true)
 	u.pooled = u.transport(&both)
+	u.pooled.DialContext, u.pooled.DialTLSContext = patient(u.pooled.DialContext), patient(u.pooled.DialTLSContext)
 	u.knowing = u.transport(&http2)
 	u.upgrading = u.transport(&http1)
 	return u, nil
@@ -223,6 +261,9 @@ func (u *upstream) dialTLS(ctx context.Context, network, addr string, h2 bool) (
 
 // upstreamConnOf returns what is known of a connection of our transports.
 func upstreamConnOf(c net.Conn) *upstreamConn {
+	if p, ok := c.(*patientConn); ok {
+		c = p.Conn
+	}
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}

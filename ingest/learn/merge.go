@@ -92,8 +92,12 @@ type accountKey struct {
 	inventory.EndpointKey
 }
 
-// maxLeft is how many collections a tick reads to have them looked through.
-const maxLeft = 32
+// A tick reads at most maxLeft collections to have them looked through, and minLeft
+// though others wait for that.
+const (
+	maxLeft = 32
+	minLeft = 8
+)
 
 // leftDue loads some of the collections that were not looked through before the
 // learner was started, or before their memory was needed for others.
@@ -108,7 +112,7 @@ func (l *Learner) leftDue(ctx context.Context) {
 			waiting++
 		}
 	}
-	for range min(len(l.left), maxLeft-waiting) {
+	for range min(len(l.left), max(maxLeft-waiting, minLeft)) {
 		if l.flying {
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"harken/har"
@@ -297,43 +298,46 @@ func TestRedaction(t *testing.T) {
 		}
 		return rs
 	}
-	run := func(t *testing.T, source string, change func(*sqlite.DB), when string) map[string]bool {
+	run := func(t *testing.T, source string, change func(*testing.T, *sqlite.DB), when string) (found map[string]bool) {
 		t.Helper()
 		dir := t.TempDir()
-		db, err := sqlite.Open(t.Context(), filepath.Join(dir, "h.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		src := newNotingSource()
-		if when == "before" {
-			change(db)
-		}
-		l, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second, ReloadEvery: 10 * time.Second})
-		src.give(batch(source, 0))
-		switch when {
-		case "in the window":
-			change(db)
-		case "in the window, and more came": // one aggregate, learned by two configurations
-			change(db)
-			l.Reload()
-			src.give(batch(source, 1000))
-		}
-		stop()
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return stored(t, dir)
+		synctest.Test(t, func(t *testing.T) { // nothing is stored while the settings change
+			db, err := sqlite.Open(t.Context(), filepath.Join(dir, "h.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			src := newNotingSource()
+			if when == "before" {
+				change(t, db)
+			}
+			l, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second, ReloadEvery: 10 * time.Second})
+			src.give(batch(source, 0))
+			switch when {
+			case "in the window":
+				change(t, db)
+			case "in the window, and more came": // one aggregate, learned by two configurations
+				change(t, db)
+				l.Reload()
+				src.give(batch(source, 1000))
+			}
+			stop()
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			found = stored(t, dir)
+		})
+		return found
 	}
 	for _, source := range []string{"MIRRORING", "PCAP"} {
 		t.Run(source, func(t *testing.T) {
-			for place, found := range run(t, source, func(*sqlite.DB) {}, "before") {
+			for place, found := range run(t, source, func(*testing.T, *sqlite.DB) {}, "before") {
 				if !found && place != "user" { // of which nothing is kept anyway
 					t.Errorf("nothing is redacted, and the secret of %q is not there: the test finds nothing", place)
 				}
 			}
 			for _, level := range redactLevels() {
 				for _, when := range []string{"before", "in the window", "in the window, and more came"} {
-					found := run(t, source, func(db *sqlite.DB) { level.set(t, db) }, when)
+					found := run(t, source, level.set, when)
 					for _, p := range all {
 						if found[p.place] && (!level.typed || p.typed || when == "in the window") {
 							t.Errorf("%s redacted %s: the secret of %q is stored", level.name, when, p.place)
@@ -348,59 +352,63 @@ func TestRedaction(t *testing.T) {
 // TestRedactAccountSparesUploads keeps what was uploaded while the account is
 // redacted in the window.
 func TestRedactAccountSparesUploads(t *testing.T) {
-	db := openStore(t)
-	src := newNotingSource()
-	_, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second})
-	upload, live := get("https://a.b/up?tok=hush"), get("https://a.b/live?tok=hush")
-	upload.source = "HAR"
-	src.give(records(upload, live))
-	configure(t, db, inventory.Settings{RedactPayload: true})
-	stop()
-	for _, e := range inventoryOf(t, db, account) {
-		samples, err := db.Account(account).Samples(t.Context(), e.EndpointKey)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t)
+		src := newNotingSource()
+		_, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second})
+		upload, live := get("https://a.b/up?tok=hush"), get("https://a.b/live?tok=hush")
+		upload.source = "HAR"
+		src.give(records(upload, live))
+		configure(t, db, inventory.Settings{RedactPayload: true})
+		stop()
+		for _, e := range inventoryOf(t, db, account) {
+			samples, err := db.Account(account).Samples(t.Context(), e.EndpointKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept := e.URL == "/up"; (len(samples) == 1) != kept || (e.Params[0].Values != nil) != kept || e.Count != 1 {
+				t.Errorf("%s: %d samples, params %v", e.URL, len(samples), params(&e))
+			}
 		}
-		if kept := e.URL == "/up"; (len(samples) == 1) != kept || (e.Params[0].Values != nil) != kept || e.Count != 1 {
-			t.Errorf("%s: %d samples, params %v", e.URL, len(samples), params(&e))
-		}
-	}
+	})
 }
 
 // TestRedactTypeOfBusyEndpoint has a type redacted while an endpoint is learned all
 // the time: what the learner remembers of it from before must not outlive that.
 func TestRedactTypeOfBusyEndpoint(t *testing.T) {
-	db := openStore(t)
-	src := newNotingSource()
-	l, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second, ReloadEvery: 10 * time.Second})
-	seq := int64(0)
-	give := func(secret string) {
-		t.Helper()
-		var rs []*ingest.Record
-		for range 10 {
-			seq++
-			x := get("https://a.b/busy?q=" + secret + fmt.Sprint(seq%4))
-			rs = append(rs, x.record(seq))
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t)
+		src := newNotingSource()
+		l, stop := start(t, learn.Config{Source: src, Stores: db, FlushEvery: 5 * time.Second, ReloadEvery: 10 * time.Second})
+		seq := int64(0)
+		give := func(secret string) {
+			t.Helper()
+			var rs []*ingest.Record
+			for range 10 {
+				seq++
+				x := get("https://a.b/busy?q=" + secret + fmt.Sprint(seq%4))
+				rs = append(rs, x.record(seq))
+			}
+			src.give(rs)
 		}
-		src.give(rs)
-	}
-	const typed = `{"name":"HUSH","active":true,"redacted":%t,"valueConditions":{"operator":"AND","predicates":[{"type":"REGEX","value":"hush[0-9]+"}]}}`
-	define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, false))
-	give("hush")
-	define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, true))
-	l.Reload()
-	for range 3 {
+		const typed = `{"name":"HUSH","active":true,"redacted":%t,"valueConditions":{"operator":"AND","predicates":[{"type":"REGEX","value":"hush[0-9]+"}]}}`
+		define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, false))
 		give("hush")
-		if err := l.WaitFor(t.Context(), mark, seq); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop()
-	for _, e := range inventoryOf(t, db, account) {
-		for i := range e.Params {
-			if p := &e.Params[i]; p.Type != "HUSH" || p.Count != seq || p.Values != nil {
-				t.Errorf("%s: %v, want no values of HUSH", e.URL, params(&e))
+		define(t, db, inventory.CustomDataTypes, "HUSH", fmt.Sprintf(typed, true))
+		l.Reload()
+		for range 3 {
+			give("hush")
+			if err := l.WaitFor(t.Context(), mark, seq); err != nil {
+				t.Fatal(err)
 			}
 		}
-	}
+		stop()
+		for _, e := range inventoryOf(t, db, account) {
+			for i := range e.Params {
+				if p := &e.Params[i]; p.Type != "HUSH" || p.Count != seq || p.Values != nil {
+					t.Errorf("%s: %v, want no values of HUSH", e.URL, params(&e))
+				}
+			}
+		}
+	})
 }

@@ -2,7 +2,6 @@ package learn_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -409,9 +408,7 @@ func TestReload(t *testing.T) {
 	step := func(seq int64, x exchange) {
 		t.Helper()
 		src.add(x.record(seq))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		if err := l.WaitFor(ctx, mark, seq); err != nil {
+		if err := l.WaitFor(t.Context(), mark, seq); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -117,7 +117,7 @@ func startWith(t *testing.T, env []string, dir, bin string, args ...string) *pro
 			_ = p.cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case <-p.done:
-			case <-time.After(15 * time.Second):
+			case <-time.After(time.Minute):
 				_ = p.cmd.Process.Kill()
 				<-p.done
 				t.Errorf("%s did not stop after SIGTERM", filepath.Base(bin))
@@ -166,7 +166,7 @@ func (p *process) stop(t *testing.T) int {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	return p.wait(t, 20*time.Second)
+	return p.wait(t, time.Minute)
 }
 
 func (p *process) wait(t *testing.T, limit time.Duration) int {

@@ -167,7 +167,7 @@ func raw(t *testing.T, addr string, b []byte) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	go conn.Write(b)
 	out := make([]byte, 512)
 	n, _ := io.ReadAtLeast(conn, out, 12)

@@ -21,7 +21,7 @@ func TestSinks(t *testing.T) {
 	r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "har:"+harFile, "-sink", "ndjson:"+lines,
 		"-sink", "http://"+hostOf(c.Control)+"/", "-api-key-file", key)
 	numbered(t, r, up, 0, n, 0)
-	waitCounted(t, c, n, 20*time.Second)
+	waitCounted(t, c, n, time.Minute)
 	c.kill(t)
 	numbered(t, r, up, n, n, 2*time.Second)
 	c.restart(t)
@@ -55,12 +55,26 @@ func TestKilledRecorder(t *testing.T) {
 	args := []string{"-upstream-ca", up.caFile, "-sink", "kafka://127.0.0.1:1/nowhere", "-spool", filepath.Join(dir, "spool")}
 	r := startProxy(t, nil, args...)
 	numbered(t, r, up, 0, n, 0)
-	time.Sleep(200 * time.Millisecond)
+	eventually(t, time.Minute, func() error { // all are in the spool
+		segments, err := filepath.Glob(filepath.Join(dir, "spool", "*", "*.log"))
+		have := 0
+		for _, s := range segments {
+			b, err := os.ReadFile(s)
+			if err != nil {
+				return err
+			}
+			have += strings.Count(string(b), "/numbered/")
+		}
+		if err == nil && have < n {
+			err = fmt.Errorf("%d of %d records", have, n)
+		}
+		return err
+	})
 	r.kill(t)
 	out := filepath.Join(dir, "out.har")
 	args[3] = "har:" + out
 	r = startProxy(t, nil, args...)
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, time.Minute, func() error {
 		b, err := os.ReadFile(out)
 		if err == nil && strings.Count(string(b), "/numbered/") < n {
 			err = fmt.Errorf("%d bytes so far", len(b))

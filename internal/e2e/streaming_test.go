@@ -138,7 +138,7 @@ func TestWebSocketEcho(t *testing.T) {
 	up := newUpstream(t)
 	c := startControl(t, t.TempDir(), "-upstream-ca", up.caFile)
 	for _, secure := range []bool{false, true} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ws, res, err := websocket.Dial(ctx, strings.Replace(up.url(secure), "http", "ws", 1)+"/ws", &websocket.DialOptions{HTTPClient: c.client(t, false)})
 		if err != nil {
@@ -160,7 +160,7 @@ func TestWebSocketEcho(t *testing.T) {
 		}
 		ws.Close(websocket.StatusNormalClosure, "")
 	}
-	eventually(t, 5*time.Second, func() error {
+	eventually(t, time.Minute, func() error {
 		n := 0
 		for _, e := range c.records(t, "").Log.Entries {
 			if e.Response.Status == http.StatusSwitchingProtocols {
@@ -253,7 +253,7 @@ func TestHelloWithConnect(t *testing.T) {
 	head := fmt.Sprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, target)
 	early := &earlyConn{Conn: conn, head: []byte(head)}
 	client := tlsClient(early, pool(t, c.CA))
-	if err := client.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := client.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fmt.Fprintf(client, "GET /shop/orders/1 HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target); err != nil {

@@ -293,7 +293,7 @@ func (u *upstream) streams(mux *http.ServeMux) {
 		select {
 		case <-r.Context().Done():
 			u.aborted <- r.URL.String()
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 		}
 	})
 }

@@ -195,9 +195,10 @@ const (
 	maxSlots = 64
 	// maxMembers bounds the URLs that a bucket remembers.
 	maxMembers = 100_000
-	// bucketCost and memberCost estimate memory, with the map around it.
+	// bucketCost, memberCost and groupCost estimate memory, with the map around it.
 	bucketCost = 180
 	memberCost = 24
+	groupCost  = 280
 )
 
 // bucketOf finds the bucket of an entry without its segment pos.

@@ -236,6 +236,7 @@ func (p *pass) group(e *entry, segs []segment, key uint64) bool {
 		}
 		g = &group{votes: make([][]uint64, len(segs))}
 		x.groups[key] = g
+		p.bytes += groupCost
 	}
 	e.group = g
 	p.poll(g, e, segs)

@@ -69,6 +69,7 @@ func (e *entry) formText() string { return cmp.Or(e.form, e.url) }
 const (
 	staticCost = 200
 	nodeCost   = 160
+	methodCost = 700 // of a method, with its maps
 )
 
 // The bounds of a Set whose Options name none.
@@ -172,6 +173,7 @@ func (s *Set) method(method string) *methodSet {
 	}
 	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]string{}, fold: s.opt.FoldCase}
 	s.methods[strings.Clone(method)] = m
+	s.bytes += methodCost
 	if i := usual(method); i >= 0 {
 		s.usual[i] = m
 	}

@@ -126,6 +126,7 @@ func (p *pass) retire(e, t *entry, old *evidence) {
 		if len(g.entries) == 0 && !g.stale {
 			p.forget(g)
 			delete(x.groups, key)
+			p.bytes -= groupCost
 		}
 	}
 	e.indexed, e.of = false, t
