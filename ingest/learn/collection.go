@@ -40,7 +40,7 @@ type collection struct {
 
 	set     *pathtmpl.Set     // its endpoints; nil until needed
 	outline *pathtmpl.Outline // in place of a set whose memory was needed
-	asked   int               // how many templates were found in the outline
+	asked   int               // how often its templates were looked through
 	bytes   int64             // of both, as counted in accounts.bytes
 	used    uint64            // for eviction
 

@@ -27,7 +27,7 @@ import (
 const (
 	DefaultFlushEvery   = 500 * time.Millisecond
 	DefaultFlushRecords = 32 << 10
-	DefaultCacheBytes   = 80 << 20
+	DefaultCacheBytes   = 48 << 20
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
 	DefaultCompactEvery = time.Hour

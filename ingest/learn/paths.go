@@ -48,7 +48,7 @@ func (a *accounts) sketch(c *collection, method, path string, literal bool) (url
 		resolve = c.outline.ResolveLiteral
 	}
 	url, template, isNew := resolve(method, path)
-	if template {
+	if template || isNew {
 		c.asked++
 	}
 	if isNew {
@@ -57,9 +57,9 @@ func (a *accounts) sketch(c *collection, method, path string, literal bool) (url
 	return url, template
 }
 
-// enoughAsked is how many paths of templates an outline resolves before the set is
-// read: the evidence of what is called often should be known, and what a record takes
-// of reading it should be little.
+// enoughAsked is how many paths that are not static an outline resolves before the set
+// is read: the evidence of what is called often should be known, and what a record
+// takes of reading it should be little.
 const enoughAsked = 100
 
 // needSet reads the endpoints of a collection unless they are there; false if ctx

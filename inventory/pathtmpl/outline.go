@@ -8,10 +8,11 @@ import (
 	"unsafe"
 )
 
-// An Outline is what Resolve needs of a Set, in some twenty bytes a static path and
-// the text of the templates: for sets that memory does not suffice for. It gives the
+// An Outline is what Resolve needs of a Set, in eight bytes a static path and the
+// texts of the templates: for sets that memory does not suffice for. It gives the
 // same answers, and takes new URLs, but keeps no evidence and finds no look-alikes;
-// that needs the Set, made again of all URLs. It is not safe for concurrent use.
+// that needs the Set, made again of all URLs. It looks through all templates for a
+// path that is not static. It is not safe for concurrent use.
 type Outline struct {
 	opt Options
 	// statics are hashes of method and path, sorted. The path of a request is the
@@ -119,9 +120,8 @@ func (o *Outline) find(method, path string, covers *entry) (best entry, ok bool)
 		var head [3]uint64
 		name, b = cutText(b)
 		for i := range head {
-			n := 0
-			head[i], n = binary.Uvarint(b)
-			b = b[n:]
+			v, n := binary.Uvarint(b)
+			head[i], b = v, b[n:]
 		}
 		url, b = cutText(b)
 		if head[0] != uint64(slashes) || name != method { //nolint:gosec // not negative

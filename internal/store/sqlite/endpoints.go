@@ -103,7 +103,7 @@ func (s *store) Keys(ctx context.Context, collection int32, yield func(inventory
 	} else if group {
 		read = s.db.stmts.memberKeys
 	}
-	// It looks at ctx itself: to be cancelled costs a query two goroutines.
+	// It looks at ctx itself: a query that may be canceled costs two goroutines.
 	rows, err := read.QueryContext(context.WithoutCancel(ctx), s.account, collection)
 	if err != nil {
 		return fmt.Errorf("list keys: %w", err)
