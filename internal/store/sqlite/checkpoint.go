@@ -8,14 +8,19 @@ import (
 )
 
 // Pages of the write-ahead log, of 4 KB each. At checkpointAt they are copied into the
-// file while writing goes on: the longer that waits, the more pages were written
-// several times and are copied once. The writer copies them itself, and waits, only
-// when that could not keep up.
+// file while writing goes on, or at checkpointBy when much is written: the longer that
+// waits, the more pages were written several times and are copied once. The writer
+// copies them itself, and waits, only when that could not keep up.
 const (
 	checkpointAt  = 24_000
-	checkpointOwn = 64_000
-	// checkpointHeld is how many pages may be copied while the writer is held.
-	checkpointHeld = 1_000
+	checkpointBy  = 48_000
+	checkpointOwn = 96_000
+	// checkpointMuch is how many pages in checkpointEvery are much.
+	checkpointMuch = 1_000
+	// checkpointHeld is how many pages may be copied while the writer is held, if so
+	// few are left after checkpointRounds.
+	checkpointHeld   = 500
+	checkpointRounds = 8
 	// checkpointEvery is how often the log is looked at while there are writes.
 	checkpointEvery = 250 * time.Millisecond
 )
@@ -63,6 +68,7 @@ func (c *checkpointer) committed() {
 func (db *DB) checkpoint(ctx context.Context) {
 	c := db.checkpoints
 	defer close(c.done)
+	before := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -70,11 +76,17 @@ func (db *DB) checkpoint(ctx context.Context) {
 		case <-c.ask:
 		}
 		// What fails here is done by the writer in the end, which says why not.
-		if n, _, err := c.pages(ctx); err == nil && n >= checkpointAt {
+		n, _, err := c.pages(ctx)
+		switch {
+		case err != nil || n < checkpointAt:
+		case n >= checkpointBy || n-before < checkpointMuch:
 			if db.checkpointNow(ctx) != nil && ctx.Err() != nil {
 				return
 			}
+		default:
+			c.committed() // to look again
 		}
+		before = n
 		select {
 		case <-ctx.Done():
 			return
@@ -95,7 +107,7 @@ func (c *checkpointer) pages(ctx context.Context) (log, copied int, err error) {
 // start again.
 func (db *DB) checkpointNow(ctx context.Context) error {
 	var busy, log, copied int
-	for rounds := 0; rounds < 4 && (rounds == 0 || log-copied > checkpointHeld); rounds++ {
+	for rounds := 0; rounds < checkpointRounds && (rounds == 0 || log-copied > checkpointHeld); rounds++ {
 		err := db.checkpoints.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &copied)
 		if err != nil {
 			return err

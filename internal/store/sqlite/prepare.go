@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
+	"iter"
 	"unsafe"
 
 	"harken/inventory"
@@ -121,7 +121,7 @@ func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, writ
 	}
 	go func() {
 		defer close(ready)
-		for es := range slices.Chunk(u.Endpoints, chunk) {
+		for es := range chunks(u.Endpoints) {
 			b := <-free
 			if b == nil {
 				return
@@ -151,6 +151,21 @@ func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, writ
 	}
 	return nil
 }
+
+// chunks gives what is prepared at once: little at first, so that writing can begin.
+func chunks(es []inventory.Endpoint) iter.Seq[[]inventory.Endpoint] {
+	return func(yield func([]inventory.Endpoint) bool) {
+		for n := firstChunk; len(es) > 0; n = chunk {
+			n = min(n, len(es))
+			if !yield(es[:n]) {
+				return
+			}
+			es = es[n:]
+		}
+	}
+}
+
+const firstChunk = 16
 
 // forget lets go of what the rows name.
 func (b *batch) forget() {
