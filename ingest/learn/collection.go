@@ -85,7 +85,7 @@ type idKey struct {
 }
 
 func newAccounts(cfg *Config) accounts {
-	a := accounts{stores: cfg.Stores, now: cfg.Now, limit: cfg.CacheBytes / 2, plain: cfg.NoWords, log: cfg.Log}
+	a := accounts{stores: cfg.Stores, now: cfg.Now, limit: cfg.CacheBytes / 3, plain: cfg.NoWords, log: cfg.Log}
 	a.forget()
 	return a
 }

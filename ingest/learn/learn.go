@@ -27,7 +27,7 @@ import (
 const (
 	DefaultFlushEvery   = 500 * time.Millisecond
 	DefaultFlushRecords = 32 << 10
-	DefaultCacheBytes   = 48 << 20
+	DefaultCacheBytes   = 72 << 20
 	DefaultReloadEvery  = 2 * time.Second
 	DefaultMergeEvery   = 3 * time.Second
 	DefaultCompactEvery = time.Hour
@@ -420,6 +420,11 @@ func (l *Learner) forgetAll() {
 // rest of the batch then comes again.
 func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) bool {
 	start := time.Now()
+	for l.late(start) {
+		if !l.rotate(ctx, flushCtx) {
+			return false
+		}
+	}
 	l.waiting.batch++
 	for _, r := range b.Records {
 		if l.full() && !l.rotate(ctx, flushCtx) {
@@ -449,6 +454,16 @@ func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
 	}
 	l.depart(ctx, flushCtx)
 	return true
+}
+
+// maxWait is how long anything should wait for the store: of a slow one more is not
+// learned meanwhile, though there would be room.
+const maxWait = 3 * time.Second
+
+// late reports whether something waits for too long.
+func (l *Learner) late(now time.Time) bool {
+	oldest := l.waiting.oldest()
+	return !oldest.IsZero() && now.Sub(oldest) > maxWait
 }
 
 // full reports whether something has to be stored before more is learned.
