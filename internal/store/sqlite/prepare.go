@@ -3,8 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"iter"
+	"slices"
 	"unsafe"
 
 	"harken/inventory"
@@ -93,6 +94,7 @@ type batch struct {
 	reading
 	rows   [chunk]row
 	n      int
+	merger inventory.ParamMerger
 	bytes  []byte // of all rows
 	packed []byte // of all that is stored
 	err    error
@@ -106,27 +108,32 @@ const batches = 3
 // are written. It reads on a connection of its own: that sees what was committed before
 // the transaction, which has the database for itself, and each endpoint comes once.
 type preparer struct {
-	get    *sql.Stmt
-	merger inventory.ParamMerger
-	bufs   [batches]batch
+	get  *sql.Stmt
+	bufs [batches]batch
 }
+
+// firstChunk is how many rows the writer prepares itself, for others to be ready when
+// they are written.
+const firstChunk = 16
 
 // mergeAll merges what is stored into the observations of u, and calls write for each of
 // the rows.
 func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, write func(*row) error) error {
 	p := &a.db.preparer
+	first := &p.bufs[0]
 	free, ready := make(chan *batch, batches), make(chan *batch, batches)
-	for i := range p.bufs {
-		free <- &p.bufs[i]
+	for i := range p.bufs[1:] {
+		free <- &p.bufs[i+1]
 	}
+	n := min(firstChunk, len(u.Endpoints))
 	go func() {
 		defer close(ready)
-		for es := range chunks(u.Endpoints) {
+		for es := range slices.Chunk(u.Endpoints[n:], chunk) {
 			b := <-free
 			if b == nil {
 				return
 			}
-			b.err = p.prepare(ctx, a, u, es, b)
+			b.err = b.prepare(ctx, p.get, a, u, es)
 			ready <- b
 		}
 	}()
@@ -138,34 +145,28 @@ func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, writ
 			p.bufs[i].forget()
 		}
 	}()
+	if err := errors.Join(first.prepare(ctx, a.getEndpoints, a, u, u.Endpoints[:n]), first.each(write)); err != nil {
+		return err
+	}
+	free <- first
 	for b := range ready {
-		if b.err != nil {
-			return b.err
-		}
-		for i := range b.rows[:b.n] {
-			if err := write(&b.rows[i]); err != nil {
-				return err
-			}
+		if err := errors.Join(b.err, b.each(write)); err != nil {
+			return err
 		}
 		free <- b
 	}
 	return nil
 }
 
-// chunks gives what is prepared at once: little at first, so that writing can begin.
-func chunks(es []inventory.Endpoint) iter.Seq[[]inventory.Endpoint] {
-	return func(yield func([]inventory.Endpoint) bool) {
-		for n := firstChunk; len(es) > 0; n = chunk {
-			n = min(n, len(es))
-			if !yield(es[:n]) {
-				return
-			}
-			es = es[n:]
+// each calls f for each row, until it fails.
+func (b *batch) each(f func(*row) error) error {
+	for i := range b.rows[:b.n] {
+		if err := f(&b.rows[i]); err != nil {
+			return err
 		}
 	}
+	return nil
 }
-
-const firstChunk = 16
 
 // forget lets go of what the rows name.
 func (b *batch) forget() {
@@ -180,10 +181,10 @@ func (b *batch) forget() {
 // maxBatch bounds the bytes that a batch keeps for the next ones.
 const maxBatch = 1 << 20
 
-// prepare makes the rows of a chunk.
-func (p *preparer) prepare(ctx context.Context, a *applier, u *inventory.AccountUpdate, es []inventory.Endpoint, b *batch) error {
+// prepare makes the rows of a chunk, none if it fails.
+func (b *batch) prepare(ctx context.Context, get *sql.Stmt, a *applier, u *inventory.AccountUpdate, es []inventory.Endpoint) error {
 	b.n, b.bytes, b.packed = 0, b.bytes[:0], b.packed[:0]
-	if err := b.loadPacked(ctx, p.get, a.account, es, b.keep); err != nil {
+	if err := b.loadPacked(ctx, get, a.account, es, b.keep); err != nil {
 		return err
 	}
 	for i := range es {
@@ -195,7 +196,8 @@ func (p *preparer) prepare(ctx context.Context, a *applier, u *inventory.Account
 		b.n++
 		*r = row{storedEndpoint: b.stored[i], types: r.types[:0]}
 		o, r.samples, r.sensitives = a.redact(o, a.samples[o.EndpointKey], a.sensitives[o.EndpointKey], u)
-		if err := p.merge(r, o, b); err != nil {
+		if err := b.merge(r, o); err != nil {
+			b.n = 0
 			return fmt.Errorf("%s %s in collection %d: %w", o.Method, o.URL, o.Collection, err)
 		}
 		r.facts = b.pack(func(dst []byte) []byte { return inventory.AppendFacts(dst, &r.Endpoint) })
@@ -212,7 +214,7 @@ func (b *batch) keep(data []byte) string {
 }
 
 // merge merges o into r, and packs its params.
-func (p *preparer) merge(r *row, o *inventory.Endpoint, b *batch) error {
+func (b *batch) merge(r *row, o *inventory.Endpoint) error {
 	discovered, last, before := r.Discovered, r.LastSeen, firsts(&r.Endpoint)
 	ways, reached := r.AuthTypes, r.AccessTypes
 	rest := *o
@@ -223,7 +225,7 @@ func (p *preparer) merge(r *row, o *inventory.Endpoint, b *batch) error {
 	if !r.changed && !r.moved {
 		var ok bool
 		r.params = b.pack(func(dst []byte) []byte {
-			dst, ok = p.merger.Merge(dst, r.packed, discovered, last, r.LastSeen, o.Params)
+			dst, ok = b.merger.Merge(dst, r.packed, discovered, last, r.LastSeen, o.Params)
 			return dst
 		})
 		if ok {
