@@ -93,7 +93,8 @@ func learnChild(ctx context.Context, dir, data string, warm int, profile string)
 
 // runLearn is the process: it learns all of a log, and prints a learned.
 func runLearn(ctx context.Context, dir, data string, warm int, profile string) error {
-	debug.SetMemoryLimit(225 << 20) // as harken-control does
+	debug.SetGCPercent(200) // as harken-control does
+	debug.SetMemoryLimit(225 << 20)
 	db, err := sqlite.Open(ctx, filepath.Join(data, "harken.db"))
 	if err != nil {
 		return err
