@@ -139,7 +139,7 @@ func (a *applier) mergeAll(ctx context.Context, u *inventory.AccountUpdate, writ
 	}()
 	defer func() {
 		close(free)
-		for range ready { //nolint:revive // until the goroutine has ended
+		for range ready { // until the goroutine has ended
 		}
 		for i := range p.bufs {
 			p.bufs[i].forget()
