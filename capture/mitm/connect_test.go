@@ -153,6 +153,15 @@ func TestPlainHTTPInTunnel(t *testing.T) {
 // echo listens, greets if it is to speak first, and sends everything back.
 func echo(t *testing.T, greeting string) string {
 	t.Helper()
+	return serveEach(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, greeting)
+		_, _ = io.Copy(c, c)
+	})
+}
+
+// serveEach listens, gives every connection to serve, and closes it.
+func serveEach(t *testing.T, serve func(net.Conn)) (addr string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -166,8 +175,7 @@ func echo(t *testing.T, greeting string) string {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.WriteString(c, greeting)
-				_, _ = io.Copy(c, c)
+				serve(c)
 			}()
 		}
 	}()

@@ -20,29 +20,15 @@ func (e *env) rude(t *testing.T, secure bool, answer func(c net.Conn)) (addr str
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				if secure {
-					c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*leaf}})
-				}
-				defer c.Close()
-				if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err == nil {
-					answer(c)
-				}
-			}()
+	return serveEach(t, func(c net.Conn) {
+		if secure {
+			c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*leaf}})
+			defer c.Close()
 		}
-	}()
-	return ln.Addr().String()
+		if _, err := http.ReadRequest(bufio.NewReaderSize(c, 16)); err == nil {
+			answer(c)
+		}
+	})
 }
 
 // upload sends a request with a body of size zero bytes to addr and returns the
