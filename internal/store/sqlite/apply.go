@@ -61,7 +61,7 @@ type applier struct {
 	stripAll    bool           // what anything told
 	dropped     map[string]int64
 	sensitives  map[inventory.EndpointKey][]int // as samples
-	gone        map[int32]bool                  // collections that do not exist
+	gone        map[int32]bool                  // collections that do not exist; written before rows are merged, which reads it beside the writer
 	packedIndex []byte                          // of sensitive samples
 	reading
 }
