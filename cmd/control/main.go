@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"harken/internal/flagenv"
@@ -26,33 +24,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once, as without a handler.
 	context.AfterFunc(ctx, stop)
-	floor := tuneHeap()
+	tuneHeap()
 	err := run(ctx, os.Args[1:])
-	runtime.KeepAlive(floor)
 	if err != nil {
 		os.Exit(wire.Fail(name, err))
 	}
-}
-
-// Bounds of the heap: below floor the garbage collector rests, without which it
-// takes a tenth of all CPU of a busy API; near limit it works harder, which keeps
-// the process under 300 MB with a million-record inventory at no measurable cost.
-// What is alive may exceed the limit. In between the heap may be three times what is
-// alive. floor is never touched, so it takes no memory, but it counts.
-const (
-	floorSize = 4 << 20
-	softLimit = 225<<20 + floorSize
-	gcPercent = 200
-)
-
-// tuneHeap sets these bounds, unless GOGC or GOMEMLIMIT do, and returns the floor.
-func tuneHeap() []byte {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return nil
-	}
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(softLimit)
-	return make([]byte, floorSize)
 }
 
 // run parses the command line and runs the control plane until ctx is done.
