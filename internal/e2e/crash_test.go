@@ -94,7 +94,7 @@ func load(t *testing.T, c *control, up *upstream, first, n, clients int, after t
 func settle(t *testing.T, c *control) int {
 	t.Helper()
 	last, same := -1, 0
-	eventually(t, 60*time.Second, func() error {
+	eventually(t, func() error {
 		n := counted(t, c)
 		if n == last && n > 0 {
 			same++

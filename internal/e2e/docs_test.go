@@ -43,7 +43,7 @@ func startBrowser(t *testing.T) *browser {
 		_ = cmd.Wait()
 	})
 	b := &browser{}
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		port, err := os.ReadFile(filepath.Join(dir, "profile", "DevToolsActivePort"))
 		if err != nil {
 			return err
@@ -126,7 +126,7 @@ func (b *browser) eval(t *testing.T, script string) string {
 
 func (b *browser) until(t *testing.T, script, want string) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if got := b.eval(t, script); got != want {
 			return fmt.Errorf("%s is %q, want %q", script, got, want)
 		}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // An upstream whose CA is unknown gives 502 with a reason; -upstream-ca makes
@@ -27,7 +26,7 @@ func TestUnknownUpstreamCA(t *testing.T) {
 	if res.StatusCode != http.StatusBadGateway || !strings.Contains(string(b), "certificate") || strings.Count(strings.TrimSpace(string(b)), "\n") > 2 {
 		t.Errorf("answer %d %q, want 502 with a plain reason", res.StatusCode, b)
 	}
-	eventually(t, 5*time.Second, func() error {
+	eventually(t, func() error {
 		for _, e := range c.records(t, "").Log.Entries {
 			if strings.Contains(e.Harken.Error, "certificate") {
 				return nil
@@ -131,7 +130,7 @@ func TestFreshClone(t *testing.T) {
 	must(t, dir, cleanEnv(), "go", "build", "-o", bin, "./cmd/control")
 	listen, proxy := freeAddr(t), freeAddr(t)
 	p := start(t, dir, bin, "-listen", listen, "-proxy", proxy)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if res, err := http.Get("http://" + listen + "/readyz"); err != nil || res.StatusCode != 200 {
 			return fmt.Errorf("not ready: %v; %s", err, p.output())
 		}
@@ -170,7 +169,7 @@ func TestFreshClone(t *testing.T) {
 		t.Errorf("exit %d after SIGTERM, want 0", code)
 	}
 	again := start(t, dir, bin, "-listen", listen, "-proxy", proxy)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if !strings.Contains(again.output(), listen) {
 			return fmt.Errorf("second start says %q", again.output())
 		}

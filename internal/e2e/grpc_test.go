@@ -9,7 +9,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -85,7 +84,7 @@ func TestGRPCStream(t *testing.T) {
 	if err := stream.RecvMsg(&rest); grpcstatus.Code(err) != codes.OutOfRange || !strings.Contains(err.Error(), "that was all") {
 		t.Errorf("end of the stream: %v", err)
 	}
-	eventually(t, 5*time.Second, func() error {
+	eventually(t, func() error {
 		for _, e := range c.records(t, "").Log.Entries {
 			if strings.HasSuffix(e.Request.URL, "/shop.Orders/Watch") && e.Response.Status == 200 {
 				return nil

@@ -77,7 +77,7 @@ group.initial.rebalance.delay.ms=0
 func (b *broker) start(t *testing.T) {
 	t.Helper()
 	b.process = start(t, b.dir, "java", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", b.classpath, "kafka.Kafka", filepath.Join(b.dir, "server.properties"))
-	eventually(t, 60*time.Second, func() error {
+	eventually(t, func() error {
 		conn, err := kafka.DialContext(t.Context(), "tcp", b.plain)
 		if err != nil {
 			return err
@@ -103,7 +103,7 @@ func startProxy(t *testing.T, env []string, args ...string) *recorder {
 		t.Setenv(k, v)
 	}
 	r.process = start(t, dir, binaries.proxy, append([]string{"-listen", r.addr, "-ca-dir", filepath.Join(dir, "ca"), "-spool", filepath.Join(dir, "spool")}, args...)...)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		conn, err := net.Dial("tcp", r.addr)
 		if err != nil {
 			return fmt.Errorf("%w; %s", err, r.output())
@@ -164,9 +164,9 @@ func (c *control) inventory(t *testing.T, up *upstream) map[string]string {
 
 // waitCounted waits until the numbered endpoints have been counted n times, and
 // a little longer, to see that nothing comes twice.
-func waitCounted(t *testing.T, c *control, n int, limit time.Duration) {
+func waitCounted(t *testing.T, c *control, n int) {
 	t.Helper()
-	eventually(t, limit, func() error {
+	eventually(t, func() error {
 		if got := counted(t, c); got != n {
 			return fmt.Errorf("%d counted, want %d", got, n)
 		}
@@ -188,10 +188,10 @@ func TestKafka(t *testing.T) {
 		r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "kafka://"+b.plain+"/akto.api.logs")
 		numbered(t, r, up, 0, n, 0)
 		total += n
-		waitCounted(t, c, total, 30*time.Second)
+		waitCounted(t, c, total)
 		embedded := startControl(t, t.TempDir(), "-upstream-ca", up.caFile)
 		numbered(t, &recorder{process: embedded.process, addr: hostOf(embedded.Proxy), ca: embedded.CA}, up, 0, n, 0)
-		waitCounted(t, embedded, n, 30*time.Second)
+		waitCounted(t, embedded, n)
 		want, got := embedded.inventory(t, up), c.inventory(t, up)
 		if !maps.Equal(want, got) {
 			t.Errorf("by Kafka:\n%v\nembedded:\n%v", got, want)
@@ -202,7 +202,7 @@ func TestKafka(t *testing.T) {
 		r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "kafka://"+b.plain+"/akto.api.logs", "-record-format", "akto")
 		numbered(t, r, up, 10_000, n, 0)
 		total += n
-		waitCounted(t, c, total, 30*time.Second)
+		waitCounted(t, c, total)
 		checkAkto(t, b, n)
 	})
 	restart := func() { b.start(t) } // it outlives the subtest
@@ -220,7 +220,7 @@ func TestKafka(t *testing.T) {
 		numbered(t, r, up, 20_000, n, 36*time.Second)
 		<-done
 		total += n
-		waitCounted(t, c, total, 60*time.Second)
+		waitCounted(t, c, total)
 	})
 	t.Run("SASL_SSL with SCRAM", func(t *testing.T) {
 		const n = 500
@@ -229,7 +229,7 @@ func TestKafka(t *testing.T) {
 		r := startProxy(t, sasl, "-upstream-ca", up.caFile, "-sink", "kafka://"+b.sasl+"/secure"+query)
 		secure := startControl(t, t.TempDir(), "-proxy", "", "-source", "kafka://"+b.sasl+"/secure"+query+"&group=secure")
 		numbered(t, r, up, 30_000, n, 0)
-		waitCounted(t, secure, n, 30*time.Second)
+		waitCounted(t, secure, n)
 		if strings.Contains(r.output()+secure.output(), "p4ss-of-bob") {
 			t.Error("the password is in the output")
 		}

@@ -109,7 +109,7 @@ func TestNewman(t *testing.T) {
 func checkNewmanRecords(t *testing.T, c *control, up *upstream, want int) {
 	t.Helper()
 	var h *harLog
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		if h = c.records(t, ""); len(h.Log.Entries) < want {
 			return fmt.Errorf("%d entries of %d", len(h.Log.Entries), want)
 		}
@@ -244,7 +244,7 @@ func checkInventory(t *testing.T, c *control, host string) {
 		"POST /shop/form": 1, "POST /shop/upload": 1,
 	}
 	var id int
-	eventually(t, 15*time.Second, func() error {
+	eventually(t, func() error {
 		var ok bool
 		if id, ok = c.collectionOf(t, host); !ok {
 			return fmt.Errorf("no collection of %s", host)

@@ -133,7 +133,7 @@ func (c *control) hintedDocument(t *testing.T) []byte {
 	hand := struct{ APICollectionID int }{}
 	c.api(t, "createCollection", obj{"collectionName": fmt.Sprintf("by hand %d", time.Now().UnixNano())}, &hand)
 	var id int
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		var ok bool
 		if id, ok = c.collectionOf(t, "shop.example.com"); !ok || len(c.infos(t, id)) == 0 {
 			return fmt.Errorf("nothing is learned yet")

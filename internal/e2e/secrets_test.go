@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A tour is a walk through everything, with a secret at every place that takes one.
@@ -203,7 +202,7 @@ func (s *tour) visitRows(t *testing.T) {
 func (s *tour) search(t *testing.T) {
 	t.Helper()
 	admin := "X-API-KEY: " + s.APIKey
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if b := s.ask(t, "fetchJobs", obj{"states": "QUEUED,RUNNING"}, admin); !strings.Contains(b, `"total":0`) {
 			return fmt.Errorf("jobs are not done: %s", b)
 		}
@@ -289,7 +288,7 @@ func (s *tour) visitRecorder(t *testing.T, up *upstream, format string) {
 		"-listen", addr, "-ca-dir", ca, "-spool", filepath.Join(dir, "spool"), "-log-level", "debug", "-log-format", format, "-upstream-ca", up.caFile,
 		"-sink", "kafka://127.0.0.1:1/topic", "-kafka-username", "me", "-sink", refuses.URL, "-api-key-file", writeFile(t, dir, "key", []byte(key)),
 	)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if _, err := os.Stat(filepath.Join(ca, "ca.pem")); err != nil {
 			return fmt.Errorf("%w: %s", err, p.output())
 		}

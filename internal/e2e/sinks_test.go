@@ -21,11 +21,11 @@ func TestSinks(t *testing.T) {
 	r := startProxy(t, nil, "-upstream-ca", up.caFile, "-sink", "har:"+harFile, "-sink", "ndjson:"+lines,
 		"-sink", "http://"+hostOf(c.Control)+"/", "-api-key-file", key)
 	numbered(t, r, up, 0, n, 0)
-	waitCounted(t, c, n, time.Minute)
+	waitCounted(t, c, n)
 	c.kill(t)
 	numbered(t, r, up, n, n, 2*time.Second)
 	c.restart(t)
-	waitCounted(t, c, 2*n, 60*time.Second)
+	waitCounted(t, c, 2*n)
 	if h := c.records(t, ""); len(h.Log.Entries) != 2*n {
 		t.Errorf("records.har has %d entries, want %d", len(h.Log.Entries), 2*n)
 	}
@@ -55,7 +55,7 @@ func TestKilledRecorder(t *testing.T) {
 	args := []string{"-upstream-ca", up.caFile, "-sink", "kafka://127.0.0.1:1/nowhere", "-spool", filepath.Join(dir, "spool")}
 	r := startProxy(t, nil, args...)
 	numbered(t, r, up, 0, n, 0)
-	eventually(t, time.Minute, func() error { // all are in the spool
+	eventually(t, func() error { // all are in the spool
 		segments, err := filepath.Glob(filepath.Join(dir, "spool", "*", "*.log"))
 		have := 0
 		for _, s := range segments {
@@ -74,7 +74,7 @@ func TestKilledRecorder(t *testing.T) {
 	out := filepath.Join(dir, "out.har")
 	args[3] = "har:" + out
 	r = startProxy(t, nil, args...)
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		b, err := os.ReadFile(out)
 		if err == nil && strings.Count(string(b), "/numbered/") < n {
 			err = fmt.Errorf("%d bytes so far", len(b))

@@ -28,7 +28,7 @@ func TestStory(t *testing.T) {
 	var hand struct{ APICollectionID int }
 	c.api(t, "createCollection", obj{"collectionName": "by hand"}, &hand)
 	host := 0
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		var ok bool
 		if host, ok = c.collectionOf(t, hostOf(up.url(false))); !ok {
 			return fmt.Errorf("nothing is learned")
@@ -188,7 +188,7 @@ func TestKilledJob(t *testing.T) {
 		})
 	}
 	c.api(t, "ingestData", obj{"batchData": batch}, nil)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		var cols struct {
 			APICollections []struct{ URLsCount int } `json:"apiCollections"`
 		}
@@ -218,7 +218,7 @@ func TestKilledJob(t *testing.T) {
 		caught = unfinished(t, filepath.Join(c.dir, "harken-data", "harken.db"))
 		c.restart(t)
 		var all jobs
-		eventually(t, 30*time.Second, func() error {
+		eventually(t, func() error {
 			c.api(t, "fetchJobs", obj{}, &all)
 			for _, j := range all.Jobs {
 				if j.State != "SUCCEEDED" || j.FinishedAt == 0 {

@@ -91,7 +91,11 @@ func quote(args []string) []string {
 	return out
 }
 
-// Lines written at 0, 300 and 600 ms arrive then.
+// tries is how often something that takes its time may be late: a stall of the
+// machine passes, a body that is held back is late each time.
+const tries = 5
+
+// Lines written at 0, 300 and 600 ms arrive within 100 ms.
 func TestSlowBodies(t *testing.T) {
 	up := newUpstream(t)
 	c := startControl(t, t.TempDir(), "-upstream-ca", up.caFile)
@@ -105,33 +109,47 @@ func TestSlowBodies(t *testing.T) {
 				}
 				io.Copy(io.Discard, warm.Body)
 				warm.Body.Close()
-				began := time.Now()
-				res, err := client.Get(up.url(secure) + path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				late := func(what string, want time.Duration) {
-					if d := time.Since(began) - want; d < -20*time.Millisecond || d > 100*time.Millisecond {
-						t.Errorf("%s secure=%v: %s came %v off its time", path, secure, what, d)
+				var late string
+				for range tries {
+					if late = slowBody(t, client, up.url(secure)+path); late == "" {
+						return
 					}
 				}
-				late("header", 0)
-				lines := bufio.NewScanner(res.Body)
-				n := 0
-				for lines.Scan() {
-					if lines.Text() == "" {
-						continue
-					}
-					late(lines.Text(), time.Duration(n)*300*time.Millisecond)
-					n++
-				}
-				if n != 3 || lines.Err() != nil {
-					t.Errorf("%s secure=%v: %d lines, %v; want 3", path, secure, n, lines.Err())
-				}
+				t.Errorf("%s secure=%v: %s", path, secure, late)
 			})
 		}
 	}
+}
+
+// slowBody reads three lines and says which came over 100 ms off their time.
+func slowBody(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
+	began := time.Now()
+	res, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var out []string
+	late := func(what string, want time.Duration) {
+		if d := time.Since(began) - want; d < -20*time.Millisecond || d > 100*time.Millisecond {
+			out = append(out, fmt.Sprintf("%s came %v off its time", what, d))
+		}
+	}
+	late("header", 0)
+	lines := bufio.NewScanner(res.Body)
+	n := 0
+	for lines.Scan() {
+		if lines.Text() == "" {
+			continue
+		}
+		late(lines.Text(), time.Duration(n)*300*time.Millisecond)
+		n++
+	}
+	if n != 3 || lines.Err() != nil {
+		t.Errorf("%d lines, %v; want 3", n, lines.Err())
+	}
+	return strings.Join(out, ", ")
 }
 
 func TestWebSocketEcho(t *testing.T) {
@@ -160,7 +178,7 @@ func TestWebSocketEcho(t *testing.T) {
 		}
 		ws.Close(websocket.StatusNormalClosure, "")
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		n := 0
 		for _, e := range c.records(t, "").Log.Entries {
 			if e.Response.Status == http.StatusSwitchingProtocols {
@@ -203,12 +221,11 @@ func TestTrailersAndInformational(t *testing.T) {
 			t.Errorf("informational responses = %v, want one 103", hints)
 		}
 	})
-	// 100-continue: curl sends the body only after it (or after a second).
-	began := time.Now()
+	// 100-continue: curl sends the body only after it, or after ten seconds and without it.
 	out := must(t, t.TempDir(), cleanEnv(), "curl", "-sSv", "--http1.1", "--noproxy", "", "--proxy", "http://"+hostOf(c.Proxy), "--cacert", c.CA,
 		"-H", "Expect: 100-continue", "--expect100-timeout", "10", "-H", "Content-Type: text/plain", "-d", "ping", up.url(true)+"/continue")
-	if !strings.Contains(out, "100 Continue") || !strings.Contains(out, "ping") || time.Since(began) > 5*time.Second {
-		t.Errorf("100-continue after %v: %s", time.Since(began), out)
+	if !strings.Contains(out, "100 Continue") || !strings.Contains(out, "ping") {
+		t.Errorf("100-continue: %s", out)
 	}
 }
 
@@ -219,25 +236,40 @@ func TestHangUp(t *testing.T) {
 	for _, path := range []string{"/hang", "/hang?head=1"} {
 		for _, secure := range []bool{false, true} {
 			protocols(t, func(t *testing.T, h2 bool) {
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(500*time.Millisecond, cancel)
-				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, up.url(secure)+path, nil)
-				res, err := c.client(t, h2).Do(req)
-				if err == nil {
-					_, err = io.Copy(io.Discard, res.Body)
-					res.Body.Close()
+				var held time.Duration
+				for range tries {
+					if held = hangUp(t, c.client(t, h2), up, up.url(secure)+path); held <= time.Second {
+						return
+					}
 				}
-				if err == nil {
-					t.Fatal("the request ended by itself")
-				}
-				select {
-				case <-up.aborted:
-				case <-time.After(time.Second):
-					t.Errorf("%s secure=%v: upstream still held after a second", path, secure)
-				}
+				t.Errorf("%s secure=%v: upstream held for %v", path, secure, held)
 			})
 		}
 	}
+}
+
+// hangUp gives up a request after 500 ms and returns how long upstream was held.
+func hangUp(t *testing.T, client *http.Client, up *upstream, url string) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(500*time.Millisecond, cancel)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	res, err := client.Do(req)
+	if err == nil {
+		_, err = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	if err == nil {
+		t.Fatal("the request ended by itself")
+	}
+	ended := time.Now()
+	select {
+	case <-up.aborted:
+	case <-time.After(patience / 2):
+		t.Fatalf("%s: upstream still held after %v", url, patience/2)
+	}
+	return time.Since(ended)
 }
 
 // A ClientHello in the CONNECT's own segment is not lost.
