@@ -8,6 +8,7 @@ import (
 
 	"harken/har"
 	"harken/ingest"
+	"harken/internal/glob"
 )
 
 // maxErrorText bounds _harken.error.
@@ -218,7 +219,7 @@ func requestURL(x *Exchange) string {
 		return har.JoinURL(x.Scheme, x.Host, strings.ReplaceAll(x.Target, "#", "%23"))
 	}
 	// The port is all that a reader can tell tunnels to one host apart by.
-	if _, port := splitPort(x.Host); port == "" {
+	if _, port := glob.SplitPort(x.Host); port == "" {
 		return "https://" + x.Host + ":443/"
 	}
 	return "https://" + x.Host + "/"
@@ -263,7 +264,7 @@ func orElse(s, other string) string {
 // unless that is the scheme's default.
 func recordHost(x *Exchange) string {
 	host := strings.ToLower(x.Host)
-	name, port := splitPort(host)
+	name, port := glob.SplitPort(host)
 	if port == "443" && x.Scheme == "https" || port == "80" && x.Scheme == "http" {
 		return name
 	}

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"harken/internal/glob"
 )
 
 // A Guard judges addresses by the list of those that may be reached although they
@@ -138,31 +140,9 @@ func (g *Guard) Names(host string) bool {
 		return false
 	}
 	for _, p := range g.hosts {
-		if glob(p, host) {
+		if glob.Match(p, host) {
 			return true
 		}
 	}
 	return false
-}
-
-// glob matches s against p, in which * stands for any characters and ? for one. It
-// goes back to the latest * only, so it takes at most len(p)*len(s) steps.
-func glob(p, s string) bool {
-	i, j, star, mark := 0, 0, -1, 0
-	for j < len(s) {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(p) && (p[i] == '?' || p[i] == s[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(p[i:], "*") == ""
 }

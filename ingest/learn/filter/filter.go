@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"harken/har"
+	"harken/internal/glob"
 )
 
 // The names of the rules that drop a record, for metrics. They are stable.
@@ -152,7 +153,7 @@ func (f *Filter) capture(e *har.Entry, host string) (rule string) {
 	if len(f.headers) > 0 && !f.headerAllowed(e) {
 		return HeaderAllow
 	}
-	if matchHost(f.denyHosts, host) || len(f.allowHosts) > 0 && !matchHost(f.allowHosts, host) {
+	if glob.MatchHost(f.denyHosts, host) || len(f.allowHosts) > 0 && !glob.MatchHost(f.allowHosts, host) {
 		return Host
 	}
 	if len(f.denyPaths) > 0 {
@@ -189,7 +190,7 @@ func (f *Filter) typeDenied(e *har.Entry) bool {
 	}
 	media = strings.TrimSpace(media)
 	for _, pattern := range f.denyTypes {
-		if glob(pattern, media) {
+		if glob.Match(pattern, media) {
 			return true
 		}
 	}
