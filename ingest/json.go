@@ -1,14 +1,12 @@
 package ingest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"harken/internal/jsonlex"
 )
 
 // maxDepth bounds the nesting of a JSON value; bodies are strings and do not
@@ -171,38 +169,10 @@ func (s *jsonScanner) literal() error {
 }
 
 func (s *jsonScanner) number() error {
-	digits := func() bool {
-		from := s.i
-		for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
-			s.i++
-		}
-		return s.i > from
-	}
-	at := func(set string) bool {
-		return s.i < len(s.b) && bytes.IndexByte([]byte(set), s.b[s.i]) >= 0
-	}
-	if at("-") {
-		s.i++
-	}
-	if at("0") {
-		s.i++
-	} else if !digits() {
+	end, ok := jsonlex.Number(s.b, s.i)
+	s.i = end
+	if !ok {
 		return s.fail("want a digit")
-	}
-	if at(".") {
-		s.i++
-		if !digits() {
-			return s.fail("want a digit")
-		}
-	}
-	if at("eE") {
-		s.i++
-		if at("+-") {
-			s.i++
-		}
-		if !digits() {
-			return s.fail("want a digit")
-		}
 	}
 	return nil
 }
@@ -210,82 +180,13 @@ func (s *jsonScanner) number() error {
 // raw passes over a string and returns what is between the quotes, and whether
 // there are escapes in it.
 func (s *jsonScanner) raw() ([]byte, bool, error) {
-	s.i++ // the quote
-	start, escaped := s.i, false
-	for s.i < len(s.b) {
-		for s.i+8 <= len(s.b) {
-			n := plain(binary.LittleEndian.Uint64(s.b[s.i:]))
-			if s.i += n; n < 8 {
-				break
-			}
-		}
-		if s.i == len(s.b) {
-			break
-		}
-		switch c := s.b[s.i]; {
-		case c == '"':
-			s.i++
-			return s.b[start : s.i-1], escaped, nil
-		case c == '\\':
-			escaped = true
-			if err := s.escape(); err != nil {
-				return nil, false, err
-			}
-		case c < ' ':
-			return nil, false, s.fail("control character in a string")
-		default:
-			s.i++
-		}
+	start := s.i
+	end, escaped, flaw := jsonlex.String(s.b, start)
+	s.i = end
+	if flaw != "" {
+		return nil, false, s.fail(flaw)
 	}
-	return nil, false, s.fail("string without end")
-}
-
-// plain returns how many of eight bytes come before a quote, a backslash or a
-// control character. Strings are most of a record, and a byte at a time is several
-// times as slow.
-func plain(x uint64) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	quote, backslash := x^(ones*'"'), x^(ones*'\\')
-	found := (x-ones*' ')&^x | (quote-ones)&^quote | (backslash-ones)&^backslash
-	// A borrow can mark wrong bytes, but only behind the first right one.
-	return bits.TrailingZeros64(found&tops) / 8
-}
-
-func (s *jsonScanner) escape() error {
-	if s.i+1 >= len(s.b) {
-		return s.fail("string without end")
-	}
-	switch s.b[s.i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		s.i += 2
-		return nil
-	case 'u':
-		if s.i+6 <= len(s.b) {
-			if _, ok := hex4(s.b[s.i+2 : s.i+6]); ok {
-				s.i += 6
-				return nil
-			}
-		}
-	}
-	return s.fail("unknown escape")
-}
-
-func hex4(b []byte) (rune, bool) {
-	var r rune
-	for _, c := range b {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
+	return s.b[start+1 : end-1], escaped, nil
 }
 
 // text passes over a string and returns its value: part of the input if nothing
@@ -295,49 +196,7 @@ func (s *jsonScanner) text() ([]byte, error) {
 	if err != nil || !escaped {
 		return raw, err
 	}
-	return unescape(make([]byte, 0, len(raw)), raw), nil
-}
-
-// unescape appends the value of the checked string content raw.
-func unescape(dst, raw []byte) []byte {
-	for len(raw) > 0 {
-		i := bytes.IndexByte(raw, '\\')
-		if i < 0 {
-			return append(dst, raw...)
-		}
-		dst = append(dst, raw[:i]...)
-		c := raw[i+1]
-		raw = raw[i+2:]
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			r, _ := hex4(raw[:4])
-			raw = raw[4:]
-			if utf16.IsSurrogate(r) {
-				low := rune(-1)
-				if len(raw) >= 6 && raw[0] == '\\' && raw[1] == 'u' {
-					low, _ = hex4(raw[2:6])
-				}
-				// A lone half becomes U+FFFD.
-				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
-					raw = raw[6:]
-				}
-			}
-			dst = utf8.AppendRune(dst, r)
-			continue
-		}
-		dst = append(dst, c)
-	}
-	return dst
+	return jsonlex.AppendUnescaped(make([]byte, 0, len(raw)), raw, -1), nil
 }
 
 // integer reads a number, or a string that is one, as producers differ.

@@ -1,6 +1,10 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+
+	"harken/internal/jsonlex"
+)
 
 // The limits of a GraphQL document; beyond them it is text like any other.
 const (
@@ -252,8 +256,8 @@ func (g *graphRewriter) next() {
 		}
 		g.token = graphName
 	case isDigit(c), c == '-':
-		n := numberLen(g.s[g.i:])
-		if g.i += n; n == 0 || g.i < len(g.s) && (isNameStart(g.s[g.i]) || isDigit(g.s[g.i]) || g.s[g.i] == '.') {
+		n, ok := jsonlex.Number(g.s, g.i)
+		if g.i = n; !ok || g.i < len(g.s) && (isNameStart(g.s[g.i]) || isDigit(g.s[g.i]) || g.s[g.i] == '.') {
 			g.fail()
 			return
 		}
@@ -322,12 +326,12 @@ func (g *graphRewriter) quoted() {
 		case '"':
 			g.i = i + 1
 			if g.text = g.s[start:i]; escaped && decode {
-				g.text = unescapeJSON(g.text)
+				g.text = decodeText(g.text)
 			}
 			return
 		case '\\':
 			escaped = true
-			decode = decode && escapeLen(g.s[i:]) > 0
+			decode = decode && jsonlex.EscapeLen(g.s, i) > 0
 			i++
 		}
 	}

@@ -2,8 +2,8 @@ package redact
 
 import (
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"harken/internal/jsonlex"
 )
 
 // maxDepth is the deepest nesting of JSON that is read, the same as that of
@@ -179,112 +179,22 @@ func (j *rewriter) array(sc scope, depth int) bool {
 
 // text reads a string and gives it decoded. The place stays if it is not whole.
 func (j *rewriter) text() (string, bool) {
-	escaped := false
-	for i := j.i + 1; i < len(j.s); i++ {
-		switch c := j.s[i]; {
-		case c == '"':
-			raw := j.s[j.i+1 : i]
-			j.i = i + 1
-			if escaped {
-				raw = unescapeJSON(raw)
-			}
-			return raw, true
-		case c < 0x20:
-			return "", false
-		case c == '\\':
-			escaped = true
-			n := escapeLen(j.s[i:])
-			if n == 0 {
-				return "", false
-			}
-			i += n - 1
-		}
+	end, escaped, flaw := jsonlex.String(j.s, j.i)
+	if flaw != "" {
+		return "", false
 	}
-	return "", false
+	raw := j.s[j.i+1 : end-1]
+	j.i = end
+	if escaped {
+		raw = decodeText(raw)
+	}
+	return raw, true
 }
 
-// escapeLen gives the length of the escape that s begins with, 0 if it is none.
-func escapeLen(s string) int {
-	if len(s) < 2 {
-		return 0
-	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if len(s) >= 6 && hex4(s[2:6]) >= 0 {
-			return 6
-		}
-	}
-	return 0
-}
-
-func hex4(s string) rune {
-	var v rune
-	for i := range 4 {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return -1
-		}
-		v = v<<4 | rune(c)
-	}
-	return v
-}
-
-// unescapeJSON resolves escapes that text accepted.
-func unescapeJSON(raw string) string {
-	var b strings.Builder
-	b.Grow(len(raw))
-	for i := 0; i < len(raw); {
-		if raw[i] != '\\' {
-			n := strings.IndexByte(raw[i:], '\\')
-			if n < 0 {
-				n = len(raw) - i
-			}
-			b.WriteString(raw[i : i+n])
-			i += n
-			continue
-		}
-		if raw[i+1] != 'u' {
-			b.WriteByte(simpleEscape(raw[i+1]))
-			i += 2
-			continue
-		}
-		r := hex4(raw[i+2 : i+6])
-		i += 6
-		if utf16.IsSurrogate(r) {
-			low := rune(-1)
-			if i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
-				low = hex4(raw[i+2 : i+6])
-			}
-			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
-				i += 6
-			}
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func simpleEscape(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c
+// decodeText gives the value of what is between the quotes of a string.
+func decodeText(raw string) string {
+	var short [64]byte
+	return string(jsonlex.AppendUnescaped(short[:0], raw, -1))
 }
 
 // appendJSON writes s as a string.
@@ -313,41 +223,11 @@ func scalarLen(s string) int {
 			return len(word)
 		}
 	}
-	return numberLen(s)
-}
-
-func numberLen(s string) int {
-	i := 0
-	digits := func() bool {
-		from := i
-		for i < len(s) && isDigit(s[i]) {
-			i++
-		}
-		return i > from
-	}
-	if s[i] == '-' {
-		i++
-	}
-	first := i
-	if !digits() || s[first] == '0' && i > first+1 {
+	n, ok := jsonlex.Number(s, 0)
+	if !ok {
 		return 0
 	}
-	if i < len(s) && s[i] == '.' {
-		i++
-		if !digits() {
-			return 0
-		}
-	}
-	if i < len(s) && s[i]|0x20 == 'e' {
-		i++
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		if !digits() {
-			return 0
-		}
-	}
-	return i
+	return n
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

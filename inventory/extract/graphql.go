@@ -3,6 +3,8 @@ package extract
 import (
 	"strings"
 	"unicode/utf8"
+
+	"harken/internal/jsonlex"
 )
 
 // The limits of a GraphQL document; beyond them it is not one.
@@ -349,14 +351,13 @@ func (p *graphParser) space() {
 
 // number reads a number; a name or a point may not follow at once.
 func (p *graphParser) number() {
-	rest := p.s[p.i:]
-	n := numberLen(rest)
-	if n == 0 || n < len(rest) && (isNameStart(rest[n]) || rest[n] == '.' || isDigit(rest[n])) {
+	n, ok := jsonlex.Number(p.s, p.i)
+	if !ok || n < len(p.s) && (isNameStart(p.s[n]) || p.s[n] == '.' || isDigit(p.s[n])) {
 		p.fail()
 		return
 	}
-	p.i += n
-	p.kind, p.text = graphNumber, rest[:n]
+	p.kind, p.text = graphNumber, p.s[p.i:n]
+	p.i = n
 }
 
 // quoted reads a string or a block string.
@@ -389,7 +390,7 @@ func (p *graphParser) quoted() {
 		case '\\':
 			// The escape \u{1F600} is of GraphQL alone; a text with it stays as it is.
 			escaped = true
-			decode = decode && escapeLen(p.s[i:]) > 0
+			decode = decode && jsonlex.EscapeLen(p.s, i) > 0
 			i++
 		}
 	}

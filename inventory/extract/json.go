@@ -2,8 +2,8 @@ package extract
 
 import (
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"harken/internal/jsonlex"
 )
 
 // A scanner reads one JSON document and adds its values to x. It accepts exactly
@@ -193,153 +193,28 @@ func (p *scanner) word(word, value string, kind Kind) bool {
 
 // text reads a string and gives what is between its quotes.
 func (p *scanner) text() (raw string, escaped, ok bool) {
-	start := p.i + 1
-	for i := start; i < len(p.s); i++ {
-		switch c := p.s[i]; {
-		case c == '"':
-			p.i = i + 1
-			return p.s[start:i], escaped, true
-		case c < 0x20:
-			return "", false, false
-		case c == '\\':
-			escaped = true
-			n := escapeLen(p.s[i:])
-			if n == 0 {
-				return "", false, false
-			}
-			i += n - 1
-		}
+	end, escaped, flaw := jsonlex.String(p.s, p.i)
+	if flaw != "" {
+		return "", false, false
 	}
-	return "", false, false
+	raw = p.s[p.i+1 : end-1]
+	p.i = end
+	return raw, escaped, true
 }
 
-// escapeLen gives the length of the escape that s begins with, 0 if it is none.
-func escapeLen(s string) int {
-	if len(s) < 2 {
-		return 0
-	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if len(s) >= 6 && hex4(s[2:6]) >= 0 {
-			return 6
-		}
-	}
-	return 0
-}
-
-func hex4(s string) rune {
-	var v rune
-	for i := range 4 {
-		c := s[i]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return -1
-		}
-		v = v<<4 | rune(c)
-	}
-	return v
-}
-
-// decodeText resolves the escapes of a string that text accepted, up to limit
-// bytes of result or a little more.
+// decodeText gives the value of what is between the quotes of a string, up to limit
+// bytes or a little more.
 func decodeText(raw string, limit int) string {
-	var b strings.Builder
-	b.Grow(min(len(raw), limit+utf8.UTFMax))
-	for i := 0; i < len(raw) && b.Len() <= limit; {
-		if raw[i] != '\\' {
-			n := strings.IndexByte(raw[i:], '\\')
-			if n < 0 {
-				n = len(raw) - i
-			}
-			b.WriteString(cut(raw[i : i+n]))
-			i += n
-			continue
-		}
-		n := escapeLen(raw[i:])
-		if n == 2 {
-			b.WriteByte(unescaped(raw[i+1]))
-			i += 2
-			continue
-		}
-		r := hex4(raw[i+2 : i+6])
-		i += 6
-		if utf16.IsSurrogate(r) {
-			r2 := rune(-1)
-			if i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
-				r2 = hex4(raw[i+2 : i+6])
-			}
-			if r = utf16.DecodeRune(r, r2); r != utf8.RuneError {
-				i += 6
-			}
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func unescaped(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c
+	var short [64]byte
+	return string(jsonlex.AppendUnescaped(short[:0], raw, limit))
 }
 
 func (p *scanner) number() bool {
-	n := numberLen(p.s[p.i:])
-	if n == 0 {
+	end, ok := jsonlex.Number(p.s, p.i)
+	if !ok {
 		return false
 	}
-	p.x.add(p.s[p.i:p.i+n], Number)
-	p.i += n
+	p.x.add(p.s[p.i:end], Number)
+	p.i = end
 	return true
-}
-
-// numberLen gives the length of the number that s begins with, 0 if it is none.
-func numberLen(s string) int {
-	i := 0
-	digits := func() bool {
-		from := i
-		for i < len(s) && '0' <= s[i] && s[i] <= '9' {
-			i++
-		}
-		return i > from
-	}
-	if s[i] == '-' {
-		i++
-	}
-	first := i
-	if !digits() || s[first] == '0' && i > first+1 {
-		return 0
-	}
-	if i < len(s) && s[i] == '.' {
-		i++
-		if !digits() {
-			return 0
-		}
-	}
-	if i < len(s) && s[i]|0x20 == 'e' {
-		i++
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		if !digits() {
-			return 0
-		}
-	}
-	return i
 }
