@@ -158,7 +158,7 @@ func (t *Team) Withdraw(by *Caller, email string, now time.Time) error {
 	if i < 0 {
 		return fault.New(fault.NotFound, "email: no invitation of %s is pending", email)
 	}
-	if t.Invitations[i].Issuer != by.User.ID && h.role != Admin {
+	if t.Invitations[i].Issuer != by.User.ID && !h.administers() {
 		return fault.New(fault.Invalid, "email: only who sent the invitation, or an ADMIN, may remove it")
 	}
 	t.Invitations = slices.Delete(t.Invitations, i, i+1)
