@@ -488,3 +488,23 @@ func BenchmarkAccessToken(b *testing.B) {
 		}
 	}
 }
+
+// Calls that refresh at once all get an access token, and one of them the successor.
+func TestRefreshAtOnce(t *testing.T) {
+	w := start(t, nil)
+	cookies, _ := w.signIn(t, "admin@example.com", password)
+	var wg sync.WaitGroup
+	var successors atomic.Int32
+	for range 8 {
+		wg.Go(func() {
+			res, b := w.do(t, "", http.MethodPost, "/dashboard/accessToken", nil, "Cookie: "+cookies["refreshToken"], sameSite)
+			if res.StatusCode != http.StatusOK || res.Header.Get("access-token") == "" {
+				t.Errorf("accessToken = %d %s", res.StatusCode, b)
+			}
+			successors.Add(int32(len(res.Cookies))) //nolint:gosec // one or none
+		})
+	}
+	if wg.Wait(); successors.Load() != 1 {
+		t.Errorf("there are %d successors", successors.Load())
+	}
+}
