@@ -119,15 +119,7 @@ func resetPassword(ctx context.Context, args []string) error {
 	if err != nil {
 		return wire.MisuseError(fmt.Sprintf("reset-password: %q is not an e-mail address", set.Args()[0]))
 	}
-	path, err := storeFile(store, data)
-	if err != nil {
-		return err
-	}
-	// Opening would make a database where there is none.
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no database %s; -data and -store say where it is", path)
-	}
-	db, err := sqlite.Open(ctx, path)
+	db, err := openStored(ctx, store, data)
 	if err != nil {
 		return err
 	}
@@ -137,6 +129,19 @@ func resetPassword(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("The new password of %s is %s\nIt is not shown again; the user's sessions are over.\n", email, password)
 	return nil
+}
+
+// openStored opens the database that another start made.
+func openStored(ctx context.Context, store, data string) (*sqlite.DB, error) {
+	path, err := storeFile(store, data)
+	if err != nil {
+		return nil, err
+	}
+	// Opening would make a database where there is none.
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database %s; -data and -store say where it is", path)
+	}
+	return sqlite.Open(ctx, path)
 }
 
 func replacePassword(ctx context.Context, store auth.Store, email string) (string, error) {
