@@ -501,7 +501,7 @@ func TestRefreshAtOnce(t *testing.T) {
 			if res.StatusCode != http.StatusOK || res.Header.Get("access-token") == "" {
 				t.Errorf("accessToken = %d %s", res.StatusCode, b)
 			}
-			successors.Add(int32(len(res.Cookies))) //nolint:gosec // one or none
+			successors.Add(int32(len(res.Cookies)))
 		})
 	}
 	if wg.Wait(); successors.Load() != 1 {

@@ -144,18 +144,18 @@ func (db *DB) RefreshToken(ctx context.Context, hash auth.Hash) (auth.RefreshTok
 
 // ReplaceRefreshToken puts a token in the place of the latest of a line.
 func (db *DB) ReplaceRefreshToken(ctx context.Context, old, next auth.Hash, at, since int64) (bool, error) {
-	return db.changed(ctx, "replace refresh token", "UPDATE auth_refresh SET before = hash, hash = ?, replaced = ? WHERE hash = ? AND replaced < ?",
+	return db.alters(ctx, "replace refresh token", "UPDATE auth_refresh SET before = hash, hash = ?, replaced = ? WHERE hash = ? AND replaced < ?",
 		next[:], at, old[:], since)
 }
 
 // EndReplayed removes a session that has a refresh token.
 func (db *DB) EndReplayed(ctx context.Context, sid string, user int32) (bool, error) {
-	return db.changed(ctx, "end session", `DELETE FROM auth_sessions WHERE sid = ? AND user = ?
+	return db.alters(ctx, "end session", `DELETE FROM auth_sessions WHERE sid = ? AND user = ?
 		AND EXISTS (SELECT 1 FROM auth_refresh WHERE session = sid)`, sid, user)
 }
 
-// changed runs a statement and says whether it changed anything.
-func (db *DB) changed(ctx context.Context, what, stmt string, args ...any) (bool, error) {
+// alters runs a statement and says whether it changed anything.
+func (db *DB) alters(ctx context.Context, what, stmt string, args ...any) (bool, error) {
 	res, err := db.w.ExecContext(ctx, stmt, args...)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", what, err)
