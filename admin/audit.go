@@ -49,7 +49,8 @@ func (a *API) audit(ctx context.Context, c *call, in any) {
 // noted are the members of requests that say what a call touched.
 var noted = map[string]bool{
 	"apiCollectionId": true, "apiCollectionIds": true, "apiCollections": true, "apiCollectionName": true, "collectionName": true, "url": true,
-	"method": true, "param": true, "email": true, "inviteeEmail": true, "userEmail": true, "userId": true, "roleName": true, "newAccountName": true,
+	"method": true, "param": true, "email": true, "inviteeEmail": true, "userEmail": true, "userId": true, "roleName": true, "baseRole": true,
+	"userRole": true, "inviteeRole": true, "scopeRoleMapping": true, "newAccountName": true, "newAccountId": true,
 	"apiTokenId": true, "tokenUtility": true, "uploadId": true, "workspace_id": true, "planId": true, "reset": true, "redacted": true, "jobId": true,
 }
 
@@ -80,6 +81,10 @@ func noteRequest(c *auth.Caller, in any) {
 		case Strings:
 			if len(x) > 0 {
 				c.Note(name, []string(x))
+			}
+		case Roles:
+			if list := x.list(); len(list) > 0 {
+				c.Note(name, list)
 			}
 		case Bool:
 			c.Note(name, x.B)

@@ -59,9 +59,9 @@ func linkBase(asked, base string) string {
 type inviteUsersRequest struct {
 	InviteeEmail     string `json:"inviteeEmail" api:"required"`
 	InviteeName      string `json:"inviteeName"`
-	InviteeRole      string `json:"inviteeRole"`
+	InviteeRole      string `json:"inviteeRole"` // in the scope API
 	ScopeRoleMapping Roles  `json:"scopeRoleMapping"`
-	WebsiteHostName  string `json:"websiteHostName"`
+	WebsiteHostName  string `json:"websiteHostName"` // of this site; the link leads to no other one
 }
 
 type inviteUsersResponse struct {

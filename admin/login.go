@@ -130,7 +130,8 @@ type logoutResponse struct {
 	RedirectURL string `json:"redirectUrl,omitempty"`
 }
 
-// logout ends the session and clears its cookie.
+// logout ends the session, its access tokens and all refresh tokens of the user, and
+// clears the cookies.
 func (a *API) logout(ctx context.Context, c *call, in logoutRequest) (logoutResponse, error) {
 	out := logoutResponse{LogoutURL: "/login", RedirectURL: in.RedirectURL}
 	if a.ours(c.r, in.RedirectURL) {

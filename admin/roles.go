@@ -76,8 +76,8 @@ func (a *API) createCustomRole(ctx context.Context, c *auth.Caller, in customRol
 	return none{}, a.cfg.Users.EditTeam(ctx, c.Account, func(t *auth.Team) error { return t.AddRole(c, &r) })
 }
 
-// updateCustomRole leaves lists alone that are not given: what restricts people
-// must not go because a client left it out.
+// updateCustomRole changes a custom role; lists that are absent stay as they are,
+// for what restricts people must not go because a client left it out.
 func (a *API) updateCustomRole(ctx context.Context, c *auth.Caller, in customRoleRequest) (none, error) {
 	r, err := in.role(ctx, c)
 	if err != nil {

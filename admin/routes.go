@@ -159,7 +159,7 @@ var routes = []route{
 
 	// Operation.
 	{"health", needs(auth.Open, auth.None), get((*API).health)},
-	{"openapi.json", needs(auth.SignedIn, auth.None), cached((*API).openAPI)},
+	{"openapi.json", needs(auth.UserActions, auth.Read), cached((*API).openAPI)},
 }
 
 func needs(f auth.Feature, a auth.Access) auth.Permission {

@@ -101,7 +101,6 @@ func TestForgedByKey(t *testing.T) {
 	// Each for what it is for only, also when its subject is changed by who has the key.
 	asAccess(403, refresh)
 	asRefresh(401, access)
-	asRefresh(401, forge(access, jwt.SigningMethodRS256, key, claim("sub", auth.RefreshSubject)))
 	// The e-mail address in a token is for people: who it is of is the user's id.
 	me := w.want(t, 200, "", http.MethodPost, "/api/me", nil, "access-token: "+forge(access, jwt.SigningMethodRS256, key, claim("username", "guest@example.com")))
 	if !strings.Contains(me, `"username":"admin@example.com"`) {
@@ -111,6 +110,10 @@ func TestForgedByKey(t *testing.T) {
 	w.want(t, 200, "", http.MethodPost, "/api/logout", nil, "access-token: "+access)
 	asAccess(403, access)
 	asRefresh(401, refresh)
+	// One that has our signature, and was never given out, is as one that was replaced.
+	_, access = w.signIn(t, "admin@example.com", password)
+	asRefresh(401, forge(access, jwt.SigningMethodRS256, key, claim("sub", auth.RefreshSubject)))
+	asAccess(403, access)
 }
 
 // Whoever gives a victim a cookie of theirs before the victim signs in does not

@@ -129,9 +129,14 @@ func (a *API) sameOrigin(r *http.Request) error {
 	return nil
 }
 
-// secure says whether the client came over HTTPS, here or at a proxy we trust.
+// secure says whether the client came over HTTPS: here, at a proxy we trust, or to
+// the public address when that is one of HTTPS.
 func (a *API) secure(r *http.Request) bool {
-	return r.TLS != nil || a.trusted(peerAddr(r)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	if r.TLS != nil || a.trusted(peerAddr(r)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return true
+	}
+	public, err := url.Parse(a.cfg.PublicURL)
+	return err == nil && public.Scheme == "https" && strings.EqualFold(public.Host, r.Host)
 }
 
 func peerAddr(r *http.Request) netip.Addr {

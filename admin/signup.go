@@ -102,6 +102,11 @@ func (a *API) signupInvited(ctx context.Context, c *call, email string, in signu
 		return auth.User{}, 0, err
 	}
 	if err == nil {
+		// Whoever invites somebody has a code to guess their password with, and may share
+		// an address with them: a login by another name counts as one.
+		if err := a.logins.try(a.clientAddr(c.r)); err != nil {
+			return auth.User{}, 0, err
+		}
 		ok, err := a.passwordRight(ctx, c, email, &user, in.Password)
 		if err == nil && !ok {
 			err = fault.New(fault.Invalid, "password: is not that of the user, who exists already")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,7 +158,8 @@ func (a *API) updateScopes(ctx context.Context, c *auth.Caller, in updateScopesR
 	})
 }
 
-// getUsersCollections gives null for who sees everything.
+// getUsersCollections lists the collections that each user sees, by the id of the
+// user, with null for who sees everything.
 func (a *API) getUsersCollections(ctx context.Context, c *auth.Caller, _ none) (map[string][]int32, error) {
 	t, err := a.cfg.Users.Team(ctx, c.Account)
 	if err != nil {
@@ -211,6 +213,15 @@ func (v *IDLists) setText(s string) error {
 		return errors.New("must be an object of user ids and lists of collection ids")
 	}
 	return v.UnmarshalJSON([]byte(s))
+}
+
+// list is the mapping as scope=role texts, by scope.
+func (v Roles) list() []string {
+	var all []string
+	for _, scope := range slices.Sorted(maps.Keys(v)) {
+		all = append(all, scope+"="+v[scope])
+	}
+	return all
 }
 
 var (

@@ -361,6 +361,24 @@ func TestRemoveWhileAddingKeys(t *testing.T) {
 	}
 }
 
+// Who invites somebody does not guess their password by the invitation, not even from
+// where they are signed in.
+func TestGuessByInvitation(t *testing.T) {
+	w := start(t, func(c *admin.Config) { c.LimitLogin = 4 })
+	w.signIn(t, "admin@example.com", password)
+	err := w.db.PutInvitation(t.Context(), auth.Invitation{
+		ID: "1", Account: inventory.DefaultAccount, Issuer: now, Email: "admin@example.com", Hash: auth.HashToken("code"), Expiry: 1e15, Role: "GUEST",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{422, 422, 422, 429} {
+		w.want(t, status, "", http.MethodPost, "/signup-email",
+			strings.NewReader(`{"email":"admin@example.com","password":"guess1234","invitationCode":"code"}`))
+	}
+	w.want(t, 429, "", http.MethodPost, "/auth/login", strings.NewReader(`{"username":"admin@example.com","password":"x"}`))
+}
+
 // Who is invited by somebody who sees some collections only sees no more, and
 // comes in with the role of the invitation.
 func TestInvitedSignsUp(t *testing.T) {

@@ -176,8 +176,8 @@ func (a *API) claims(u *auth.User, s *auth.Session, now time.Time, lifetime time
 	}
 }
 
-// refreshAccess gives a new access token for the cookie that holds a refresh
-// token. A cookie that is no good is taken back.
+// refreshAccess gives a new access token for the cookie that holds a refresh token,
+// and that cookie anew. A cookie that is no good is taken back.
 func (a *API) refreshAccess(ctx context.Context, c *call, _ none) (none, error) {
 	if len(c.r.Header.Values("X-API-KEY")) > 0 {
 		return none{}, fault.New(fault.Denied, "an API key may not call %s", c.route.url())
@@ -187,9 +187,7 @@ func (a *API) refreshAccess(ctx context.Context, c *call, _ none) (none, error) 
 		if err := a.sameOrigin(c.r); err != nil {
 			return none{}, err
 		}
-		var access string
-		if access, err = a.refresh(ctx, k.Value); err == nil {
-			c.w.Header().Set(accessHeader, access)
+		if err = a.refresh(ctx, c, k.Value); err == nil {
 			return none{}, nil
 		}
 		if err := orInternal(err); err != nil {
@@ -200,35 +198,84 @@ func (a *API) refreshAccess(ctx context.Context, c *call, _ none) (none, error) 
 	return none{}, fault.New(fault.Unauthorized, "the refresh token is not valid; sign in again")
 }
 
-// refresh returns a new access token for the text of a refresh token.
-func (a *API) refresh(ctx context.Context, text string) (string, error) {
+// refreshGrace is how long a refresh token that was replaced is taken for a call
+// that was under way with it, in seconds: it gives an access token, no successor. So
+// long its successor has none either, for only the last two of a line are known.
+const refreshGrace = 60
+
+// refresh answers with a new access token for the text of a refresh token, and with
+// the successor of that token, which ends when the first of its line would have. One
+// that comes again after it was replaced has been in two hands (RFC 9700, section
+// 4.14.2): nobody can say who of them is the thief, so the session is over for both.
+func (a *API) refresh(ctx context.Context, c *call, text string) error {
 	now := a.cfg.Now()
 	claims, err := a.cfg.Tokens.Verify(auth.RefreshSubject, text, now)
 	if err != nil {
-		return "", err
+		return err
 	}
 	t, err := a.cfg.Users.RefreshToken(ctx, auth.HashToken(text))
-	if err != nil {
-		return "", err
+	if err := orInternal(err); err != nil {
+		return err
+	}
+	if err != nil || t.Replaced != 0 && now.Unix()-t.Replaced > refreshGrace {
+		return a.replayed(ctx, c, &claims)
 	}
 	if t.User != claims.User || t.Session != claims.Session || t.Expires <= now.Unix() {
-		return "", fault.New(fault.Denied, "the refresh token is of another user or session")
+		return fault.New(fault.Denied, "the refresh token is of another user or session")
 	}
 	s, err := a.cfg.Users.SessionNamed(ctx, t.Session)
 	if err != nil {
-		return "", err
+		return err
 	}
 	u, err := a.cfg.Users.User(ctx, s.User)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !u.In(s.Account) {
 		s.Account = 0 // the header account picks another one
 	}
-	if err := a.cfg.Users.KeepSession(ctx, s.SID, now.Add(a.cfg.AccessTokenLifetime).Unix()); err != nil {
-		return "", err
+	access, err := a.cfg.Tokens.Sign(auth.LoginSubject, a.claims(&u, &s, now, a.cfg.AccessTokenLifetime))
+	if err != nil {
+		return err
 	}
-	return a.cfg.Tokens.Sign(auth.LoginSubject, a.claims(&u, &s, now, a.cfg.AccessTokenLifetime))
+	if err := a.cfg.Users.KeepSession(ctx, s.SID, now.Add(a.cfg.AccessTokenLifetime).Unix()); err != nil {
+		return err
+	}
+	if t.Replaced == 0 {
+		if err := a.succeed(ctx, c, &t, a.claims(&u, &s, now, time.Unix(t.Expires, 0).Sub(now))); err != nil {
+			return err
+		}
+	}
+	c.w.Header().Set(accessHeader, access)
+	return nil
+}
+
+// succeed puts a new refresh token, with some claims, in the place of one, unless
+// another call was faster, or that one is too new.
+func (a *API) succeed(ctx context.Context, c *call, t *auth.RefreshToken, claims *auth.Claims) error {
+	next, err := a.cfg.Tokens.Sign(auth.RefreshSubject, claims)
+	if err != nil {
+		return err
+	}
+	now := claims.Issued.Unix()
+	replaced, err := a.cfg.Users.ReplaceRefreshToken(ctx, t.Hash, auth.HashToken(next), now, now-refreshGrace)
+	if err == nil && replaced {
+		a.setCookie(c, newRefreshCookie(next, int(t.Expires-now)))
+	}
+	return err
+}
+
+// replayed ends the session of a refresh token that we signed and no longer take, if
+// that has been replaced, and not taken away.
+func (a *API) replayed(ctx context.Context, c *call, claims *auth.Claims) error {
+	ended, err := a.cfg.Users.EndReplayed(ctx, claims.Session, claims.User)
+	if err != nil {
+		return err
+	}
+	if ended {
+		a.log.WarnContext(ctx, "a refresh token came again after it was replaced: its session is over", "user", claims.User, "address", peerAddr(c.r))
+	}
+	return fault.New(fault.Denied, "the refresh token is not taken")
 }
 
 // setCookie gives the client a cookie, for HTTPS only where that is spoken.

@@ -450,6 +450,24 @@ func TestCookies(t *testing.T) {
 	w.want(t, 403, "", http.MethodPost, "/auth/login", strings.NewReader(body), "Origin: https://evil.example")
 }
 
+// At the public address cookies are for HTTPS, also when a proxy that is not trusted
+// has the certificate; on the machine itself they work without.
+func TestCookiesAtPublicAddress(t *testing.T) {
+	w := start(t, func(c *admin.Config) { c.PublicURL = "https://Harken.example" })
+	for host, want := range map[string]bool{"harken.example": true, "127.0.0.1:8081": false} {
+		rec := w.raw(t, http.MethodPost, "/auth/login", fmt.Sprintf(`{"username":"admin@example.com","password":%q}`, password),
+			func(r *http.Request) { r.Host = host })
+		for _, k := range rec.Result().Cookies() {
+			if k.Secure != want {
+				t.Errorf("at %s the cookie is %v", host, k)
+			}
+		}
+		if n := len(rec.Result().Cookies()); n != 2 {
+			t.Errorf("at %s there are %d cookies: %d %s", host, n, rec.Code, rec.Body)
+		}
+	}
+}
+
 // Signing in, refreshing, switching and signing out at once spoil nothing.
 func TestIdentityAtOnce(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.LimitLogin = -1 })
@@ -486,5 +504,25 @@ func BenchmarkAccessToken(b *testing.B) {
 		if w.srv.Config.Handler.ServeHTTP(rec, r); rec.Code != http.StatusOK {
 			b.Fatal(rec.Code, rec.Body)
 		}
+	}
+}
+
+// Calls that refresh at once all get an access token, and one of them the successor.
+func TestRefreshAtOnce(t *testing.T) {
+	w := start(t, nil)
+	cookies, _ := w.signIn(t, "admin@example.com", password)
+	var wg sync.WaitGroup
+	var successors atomic.Int32
+	for range 8 {
+		wg.Go(func() {
+			res, b := w.do(t, "", http.MethodPost, "/dashboard/accessToken", nil, "Cookie: "+cookies["refreshToken"], sameSite)
+			if res.StatusCode != http.StatusOK || res.Header.Get("access-token") == "" {
+				t.Errorf("accessToken = %d %s", res.StatusCode, b)
+			}
+			successors.Add(int32(len(res.Cookies)))
+		})
+	}
+	if wg.Wait(); successors.Load() != 1 {
+		t.Errorf("there are %d successors", successors.Load())
 	}
 }

@@ -47,7 +47,7 @@ func NewAccessPolicy(private, partner []string) (*AccessPolicy, error) {
 		for i, s := range list.in {
 			prefix, err := parsePrefix(s)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s[%d]: %w", list.name, i, err))
+				errs = append(errs, fmt.Errorf("%s[%d]: %.100q is no address, nor a CIDR such as 10.0.0.0/8", list.name, i, s))
 				continue
 			}
 			*list.out = append(*list.out, prefix)

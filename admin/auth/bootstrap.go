@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"harken/inventory/fault"
 )
 
 // DefaultEmail is the e-mail address of the first administrator.
@@ -69,8 +71,8 @@ func Bootstrap(ctx context.Context, s UserStore, cfg BootstrapConfig) (FirstRun,
 	if first.APIKey == "" {
 		first.APIKey = NewToken()
 	}
-	if n := len(first.APIKey); n < 16 || n > 256 || strings.ContainsFunc(first.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return FirstRun{}, false, fmt.Errorf("api key: needs 16 to 256 visible ASCII characters")
+	if err := CheckKey(first.APIKey); err != nil {
+		return FirstRun{}, false, err
 	}
 	hasher := cfg.Hasher
 	if hasher == nil {
@@ -88,6 +90,14 @@ func Bootstrap(ctx context.Context, s UserStore, cfg BootstrapConfig) (FirstRun,
 		return FirstRun{}, false, err
 	}
 	return first, true, nil
+}
+
+// CheckKey checks the text of an API key that a person chose.
+func CheckKey(key string) error {
+	if n := len(key); n < 16 || n > 256 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fault.New(fault.Invalid, "api key: needs 16 to 256 visible ASCII characters")
+	}
+	return nil
 }
 
 // uuid returns a random UUID (version 4, RFC 9562).

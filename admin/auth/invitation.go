@@ -91,27 +91,35 @@ func (t *Team) Invite(by *Caller, i *Invitation, now time.Time, sameDomain strin
 	if i.Role = strings.ToUpper(strings.TrimSpace(i.Role)); i.Role == "" && len(i.Scopes) == 0 {
 		return fault.New(fault.Invalid, "inviteeRole: a role or a scopeRoleMapping is required")
 	}
-	field := "scopeRoleMapping"
-	if len(i.Scopes) == 0 {
-		field, i.Scopes = "inviteeRole", map[string]string{ScopeAPI: i.Role}
-		if _, err := t.named(field, i.Role); err != nil || i.Role == string(NoAccess) {
+	seen, restricted := t.Sees(t.member(by.User.ID), by.Scope)
+	mayGive := func(field, name string) error {
+		given := resolve(name, t.Roles)
+		if given.role == NoAccess || h.role.manages(given.role) && h.covers(given) && (!restricted || given.within(seen)) {
+			return nil
+		}
+		return fault.New(fault.Invalid, "%s: you may not give the role %s", field, name)
+	}
+	// Beside a mapping the role counts for nothing, but it is stored and told.
+	if i.Role != "" {
+		if _, err := t.named("inviteeRole", i.Role); err != nil || i.Role == string(NoAccess) {
 			return fault.New(fault.Invalid, "inviteeRole: no role %s that could be given", i.Role)
 		}
+		if err := mayGive("inviteeRole", i.Role); err != nil {
+			return err
+		}
+	}
+	if len(i.Scopes) == 0 {
+		i.Scopes = map[string]string{ScopeAPI: i.Role}
 	}
 	if i.Scopes, err = t.mapping(i.Scopes); err != nil {
 		return err
 	}
-	i.Account, i.Issuer = t.Account, by.User.ID
-	seen, restricted := t.Sees(t.member(by.User.ID), by.Scope)
 	for _, name := range slices.Sorted(maps.Values(i.Scopes)) {
-		given := resolve(name, t.Roles)
-		if given.role == NoAccess {
-			continue
-		}
-		if !h.role.manages(given.role) || !h.covers(given) || restricted && !given.within(seen) {
-			return fault.New(fault.Invalid, "%s: you may not give the role %s", field, name)
+		if err := mayGive("scopeRoleMapping", name); err != nil {
+			return err
 		}
 	}
+	i.Account, i.Issuer = t.Account, by.User.ID
 	if restricted {
 		i.Collections, i.Restricted = seen, true
 	}
@@ -158,7 +166,7 @@ func (t *Team) Withdraw(by *Caller, email string, now time.Time) error {
 	if i < 0 {
 		return fault.New(fault.NotFound, "email: no invitation of %s is pending", email)
 	}
-	if t.Invitations[i].Issuer != by.User.ID && h.role != Admin {
+	if t.Invitations[i].Issuer != by.User.ID && !h.administers() {
 		return fault.New(fault.Invalid, "email: only who sent the invitation, or an ADMIN, may remove it")
 	}
 	t.Invitations = slices.Delete(t.Invitations, i, i+1)

@@ -53,13 +53,14 @@ type SessionStore interface {
 }
 
 // A RefreshToken lets a session have new access tokens. Its text is in a cookie
-// and never stored.
+// and never stored. It is used once: its successor takes its place.
 type RefreshToken struct {
-	Hash    Hash
-	User    int32
-	Session string // name of the session
-	Created int64  // Unix seconds
-	Expires int64  // Unix seconds
+	Hash     Hash
+	User     int32
+	Session  string // name of the session
+	Created  int64  // Unix seconds, of the first of its line
+	Expires  int64  // Unix seconds
+	Replaced int64  // Unix seconds, when its successor took its place; 0: it is the latest
 }
 
 // KeptRefreshTokens is how many refresh tokens of a user are valid: the newest.
@@ -70,8 +71,17 @@ type RefreshStore interface {
 	// AddRefreshToken stores t, and removes all but the KeptRefreshTokens newest of
 	// its user.
 	AddRefreshToken(ctx context.Context, t RefreshToken) error
-	// RefreshToken returns the token that has a hash, or fault.NotFound.
+	// RefreshToken returns the token that has a hash, be it the latest of its line or
+	// the one before, or fault.NotFound.
 	RefreshToken(ctx context.Context, hash Hash) (RefreshToken, error)
+	// ReplaceRefreshToken puts a token in the place of the latest of a line, at a time,
+	// and forgets the one before that. It is false when old is not the latest, or has
+	// itself replaced one since another time (both Unix seconds): of two who replace a
+	// token at once, one gets true.
+	ReplaceRefreshToken(ctx context.Context, old, next Hash, at, since int64) (bool, error)
+	// EndReplayed is DeleteSession of a session of a user that has a refresh token,
+	// and says whether there was one.
+	EndReplayed(ctx context.Context, sid string, user int32) (bool, error)
 	// DeleteRefreshTokensOf removes all of a user.
 	DeleteRefreshTokensOf(ctx context.Context, user int32) error
 }

@@ -204,6 +204,21 @@ func TestInviteLimits(t *testing.T) {
 	f("MEMBER", "NO_ACCESS", true)
 }
 
+// A role beside a mapping is one that may be given too.
+func TestInviteRoleBesideMapping(t *testing.T) {
+	for role, want := range map[string]string{
+		"": "", "member": "", "ADMIN": "inviteeRole: you may not give the role ADMIN", "NOPE": "inviteeRole: no role NOPE", "NO_ACCESS": "inviteeRole: no role NO_ACCESS",
+	} {
+		i := auth.Invitation{ID: "1", Email: "a@b.co", Role: role, Scopes: map[string]string{"API": "GUEST"}, Expiry: 1e6}
+		err := newTeam(nil, "ADMIN", "MEMBER").Invite(as(1), &i, time.Unix(1, 0), "")
+		if want != "" {
+			wantFault(t, err, fault.Invalid, want)
+		} else if err != nil {
+			t.Errorf("%q beside a mapping: %v", role, err)
+		}
+	}
+}
+
 // The guest of who sees some collections sees no more.
 func TestInvitationGrant(t *testing.T) {
 	team := newTeam(nil, "ADMIN", "MEMBER")

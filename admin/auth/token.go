@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -64,10 +66,12 @@ type wireClaims struct {
 }
 
 // A Signer makes and checks tokens: JWTs (RFC 7519) signed with RS256 and one
-// key. It is safe for concurrent use.
+// key. It also takes what the former key signed, until that ends. It is safe for
+// concurrent use.
 type Signer struct {
-	key *rsa.PrivateKey
-	id  string // thumbprint of the public key (RFC 7638)
+	key   *rsa.PrivateKey
+	id    string                    // thumbprint of the public key (RFC 7638)
+	known map[string]*rsa.PublicKey // that of key, and the former one if there is one, by thumbprint
 }
 
 // LogValue shows the id of the key, which is no secret.
@@ -75,8 +79,19 @@ func (s *Signer) LogValue() slog.Value { return slog.StringValue(s.id) }
 
 // NewSigner returns the signer of a key of at least 2048 bits.
 func NewSigner(key *rsa.PrivateKey) (*Signer, error) {
+	s := &Signer{key: key, known: map[string]*rsa.PublicKey{}}
+	id, err := s.trust(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	s.id = id
+	return s, nil
+}
+
+// trust takes from now on what the owner of a key signed, and returns its thumbprint.
+func (s *Signer) trust(key *rsa.PublicKey) (string, error) {
 	if key.N.BitLen() < keyBits {
-		return nil, fmt.Errorf("the signing key has %d bits, want at least %d", key.N.BitLen(), keyBits)
+		return "", fmt.Errorf("the signing key has %d bits, want at least %d", key.N.BitLen(), keyBits)
 	}
 	enc := base64.RawURLEncoding
 	// The members in the order, and in the form, that RFC 7638 wants.
@@ -86,10 +101,12 @@ func NewSigner(key *rsa.PrivateKey) (*Signer, error) {
 		N   string `json:"n"`
 	}{enc.EncodeToString(big.NewInt(int64(key.E)).Bytes()), "RSA", enc.EncodeToString(key.N.Bytes())})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	sum := sha256.Sum256(jwk)
-	return &Signer{key, enc.EncodeToString(sum[:])}, nil
+	id := enc.EncodeToString(sum[:])
+	s.known[id] = key
+	return id, nil
 }
 
 // OpenSigner returns the signer whose key the store keeps, sealed, and makes it if
@@ -107,16 +124,12 @@ func OpenSigner(ctx context.Context, store SecretStore, sealer *Sealer) (s *Sign
 			return s, false, err
 		}
 	}
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	plain, err := newKey(nil)
 	if err != nil {
-		return nil, false, fmt.Errorf("make the signing key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, false, fmt.Errorf("make the signing key: %w", err)
+		return nil, false, err
 	}
 	// Of replicas that start at once, the first one's key is that of all.
-	stored, err := store.SwapSecret(ctx, signingKey, sealed, sealer.Seal(signingKey, der))
+	stored, err := store.SwapSecret(ctx, signingKey, sealed, sealer.Seal(signingKey, plain))
 	if err != nil {
 		return nil, false, err
 	}
@@ -124,12 +137,59 @@ func OpenSigner(ctx context.Context, store SecretStore, sealer *Sealer) (s *Sign
 	return s, sealed != nil, err
 }
 
+// newKey makes a signing key in the form in which it is sealed: PKCS #8, and behind it
+// the public key of the former one, if there is one whose tokens stay valid.
+func newKey(former *Signer) ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("make the signing key: %w", err)
+	}
+	plain, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil || former == nil {
+		return plain, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(&former.key.PublicKey)
+	return append(plain, public...), err
+}
+
+// RotateSigner puts a new signing key in the place of the one that the store keeps.
+// Tokens of that one stay valid as long as they are, or, with revoke, no longer;
+// those of the one before are over. Signers that are open do not know the new key.
+func RotateSigner(ctx context.Context, store SecretStore, sealer *Sealer, revoke bool) error {
+	sealed, err := store.Secret(ctx, signingKey)
+	if err != nil {
+		return err
+	}
+	former, err := openSigner(sealer, sealed)
+	if err != nil {
+		return err
+	}
+	if revoke {
+		former = nil
+	}
+	plain, err := newKey(former)
+	if err != nil {
+		return err
+	}
+	next := sealer.Seal(signingKey, plain)
+	stored, err := store.SwapSecret(ctx, signingKey, sealed, next)
+	if err == nil && !bytes.Equal(stored, next) {
+		return fault.New(fault.Conflict, "the signing key was changed at the same time")
+	}
+	return err
+}
+
 func openSigner(sealer *Sealer, sealed []byte) (*Signer, error) {
-	der, err := sealer.Open(signingKey, sealed)
+	plain, err := sealer.Open(signingKey, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
-	k, err := x509.ParsePKCS8PrivateKey(der)
+	var first asn1.RawValue
+	former, err := asn1.Unmarshal(plain, &first)
+	if err != nil {
+		return nil, fmt.Errorf("signing key: %w", err)
+	}
+	k, err := x509.ParsePKCS8PrivateKey(first.FullBytes)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
@@ -137,7 +197,20 @@ func openSigner(sealer *Sealer, sealed []byte) (*Signer, error) {
 	if !ok {
 		return nil, errors.New("signing key: is not RSA")
 	}
-	return NewSigner(key)
+	s, err := NewSigner(key)
+	if err != nil || len(former) == 0 {
+		return s, err
+	}
+	p, err := x509.ParsePKIXPublicKey(former)
+	if err != nil {
+		return nil, fmt.Errorf("former signing key: %w", err)
+	}
+	public, ok := p.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("former signing key: is not RSA")
+	}
+	_, err = s.trust(public)
+	return s, err
 }
 
 // Sign returns a token for a subject. No two tokens are equal.
@@ -178,10 +251,12 @@ func (s *Signer) Verify(subject, token string, now time.Time) (Claims, error) {
 	)
 	_, err := p.ParseWithClaims(token, &w, func(t *jwt.Token) (any, error) {
 		// RFC 7515, 4.1.11: an extension that must be understood is not.
-		if _, has := t.Header["crit"]; has || t.Header["kid"] != s.id {
+		id, _ := t.Header["kid"].(string)
+		key := s.known[id]
+		if _, has := t.Header["crit"]; has || key == nil {
 			return nil, errToken
 		}
-		return &s.key.PublicKey, nil
+		return key, nil
 	})
 	if err != nil || w.IssuedAt == nil || w.IssuedAt.After(now.Add(clockSkew)) || w.User == 0 || w.Session == "" {
 		return Claims{}, errToken

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -289,6 +290,58 @@ func TestOpenSigner(t *testing.T) {
 	}
 	if _, replaced, err := auth.OpenSigner(ctx, store, sealer()); err != nil || replaced {
 		t.Errorf("OpenSigner after that = replaced %v, %v", replaced, err)
+	}
+}
+
+// A new key takes tokens of the former one, but not of the one before, nor, when
+// that is revoked, of any.
+func TestRotateSigner(t *testing.T) {
+	ctx, store := t.Context(), &memory{m: map[string][]byte{}}
+	sealer, err := auth.NewSealer(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotate := func(revoke bool) *auth.Signer {
+		t.Helper()
+		if err := auth.RotateSigner(ctx, store, sealer, revoke); err != nil {
+			t.Fatal(err)
+		}
+		s, replaced, err := auth.OpenSigner(ctx, store, sealer)
+		if err != nil || replaced {
+			t.Fatalf("OpenSigner = replaced %v, %v", replaced, err)
+		}
+		return s
+	}
+	takes := func(s *auth.Signer, token string, want bool) {
+		t.Helper()
+		if _, err := s.Verify(auth.LoginSubject, token, tokenTime); (err == nil) != want {
+			t.Errorf("Verify: %v, want it taken: %v", err, want)
+		}
+	}
+	first, _, err := auth.OpenSigner(ctx, store, sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := sign(t, first, auth.LoginSubject, claims())
+	second := rotate(false)
+	takes(second, token, true)
+	seconds := sign(t, second, auth.LoginSubject, claims())
+	takes(second, seconds, true)
+	takes(first, seconds, false)
+	third := rotate(false)
+	takes(third, token, false)
+	takes(third, seconds, true)
+	thirds := sign(t, third, auth.LoginSubject, claims())
+	takes(rotate(true), thirds, false)
+	wrong, err := auth.NewSealer([]byte(strings.Repeat("w", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := auth.RotateSigner(ctx, store, wrong, false); !errors.Is(err, auth.ErrSealed) {
+		t.Errorf("RotateSigner with another secret key: %v", err)
+	}
+	if err := auth.RotateSigner(ctx, &memory{m: map[string][]byte{}}, sealer, false); err == nil {
+		t.Error("RotateSigner rotates what is not there")
 	}
 }
 

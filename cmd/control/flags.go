@@ -13,6 +13,7 @@ import (
 
 const about = `Usage: harken-control [flags]
        harken-control reset-password [flags] EMAIL
+       harken-control rotate-key [flags]
        harken-control version
        harken-control api NAME key=value...
 

@@ -43,6 +43,12 @@ func (f *identityFlags) lifetimes(s *flagenv.Set) {
 }
 
 func (f *identityFlags) check(o *options) error {
+	if err := checkAdministrator(o); err != nil {
+		return err
+	}
+	if err := checkAccess(o); err != nil {
+		return err
+	}
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
@@ -62,6 +68,55 @@ func (f *identityFlags) check(o *options) error {
 	u, err := url.Parse(f.publicURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return wire.Bad("public-url", f.publicURL, "an address such as https://harken.example.com", nil)
+	}
+	return nil
+}
+
+// checkAdministrator checks what the first administrator is made of, which may be
+// generated.
+func checkAdministrator(o *options) error {
+	if o.email != "" {
+		if _, err := auth.NormalizeEmail(o.email); err != nil {
+			return wire.Bad("admin-email", o.email, "an e-mail address", nil)
+		}
+	}
+	for _, s := range []struct {
+		flag, value string
+		check       func(string) error
+	}{
+		{"admin-password", o.password, auth.CheckPassword},
+		{"admin-api-key", o.apiKey, auth.CheckKey},
+	} {
+		if s.value == "" {
+			continue
+		}
+		if err := s.check(s.value); err != nil {
+			return wire.Bad(s.flag, "****", "", err)
+		}
+	}
+	return nil
+}
+
+// checkAccess checks who may call the API, and how often they may try.
+func checkAccess(o *options) error {
+	for _, l := range []struct {
+		flag  string
+		value int
+	}{
+		{"limit-login", o.limitLogin},
+		{"limit-reset", o.identity.limitReset},
+		{"limit-invite", o.invites.Limit},
+	} {
+		if l.value == 0 {
+			return wire.Bad(l.flag, "0", "a number from 1, or a negative one for no limit", nil)
+		}
+	}
+	for _, origin := range o.corsOrigins {
+		// Browsers send no path, and compare as text.
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return wire.Bad("cors-origins", origin, "an origin such as https://tools.example.com, or *", nil)
+		}
 	}
 	return nil
 }
@@ -119,15 +174,7 @@ func resetPassword(ctx context.Context, args []string) error {
 	if err != nil {
 		return wire.MisuseError(fmt.Sprintf("reset-password: %q is not an e-mail address", set.Args()[0]))
 	}
-	path, err := storeFile(store, data)
-	if err != nil {
-		return err
-	}
-	// Opening would make a database where there is none.
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no database %s; -data and -store say where it is", path)
-	}
-	db, err := sqlite.Open(ctx, path)
+	db, err := openStored(ctx, store, data)
 	if err != nil {
 		return err
 	}
@@ -137,6 +184,19 @@ func resetPassword(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("The new password of %s is %s\nIt is not shown again; the user's sessions are over.\n", email, password)
 	return nil
+}
+
+// openStored opens the database that another start made.
+func openStored(ctx context.Context, store, data string) (*sqlite.DB, error) {
+	path, err := storeFile(store, data)
+	if err != nil {
+		return nil, err
+	}
+	// Opening would make a database where there is none.
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database %s; -data and -store say where it is", path)
+	}
+	return sqlite.Open(ctx, path)
 }
 
 func replacePassword(ctx context.Context, store auth.Store, email string) (string, error) {

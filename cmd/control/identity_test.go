@@ -157,3 +157,46 @@ func TestResetPassword(t *testing.T) {
 		t.Errorf("reset-password of a stranger: %v", err)
 	}
 }
+
+// Who has a token keeps it when the signing key is replaced, unless it is revoked.
+func TestRotateKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	rotate := func(args ...string) error {
+		var err error
+		_ = stdout(t, func() { err = run(t.Context(), append([]string{"rotate-key"}, args...)) })
+		return err
+	}
+	if err := rotate("-data", dir); err == nil || !strings.Contains(err.Error(), "-secret-key-file says where") {
+		t.Errorf("without a key file: %v", err)
+	}
+	args := []string{"-data", dir, "-admin-email", "a@example.com", "-admin-password", "correct7horse"}
+	c := openTest(t, args...)
+	_, h := post(t, c, "/auth/login", credentials("a@example.com", "correct7horse"))
+	reopened := func(want int) {
+		t.Helper()
+		if err := c.close(); err != nil {
+			t.Fatal(err)
+		}
+		c = openTest(t, args...)
+		if code, _ := post(t, c, "/api/me", "", "access-token: "+h.Get("access-token")); code != want {
+			t.Errorf("me = %d, want %d", code, want)
+		}
+	}
+	if err := rotate("-data", dir); err != nil { // while the control plane runs
+		t.Fatal(err)
+	}
+	reopened(http.StatusOK)
+	if err := rotate("-data", dir, "-revoke"); err != nil {
+		t.Fatal(err)
+	}
+	reopened(http.StatusForbidden)
+	for _, bad := range [][]string{{"x"}, {"-nope"}, {"-data", dir, "-store", "mysql:x"}} {
+		if err := rotate(bad...); err == nil || wire.Fail(name, err) != 2 {
+			t.Errorf("rotate-key %v: %v", bad, err)
+		}
+	}
+	empty := filepath.Join(t.TempDir(), "e")
+	if err := rotate("-data", empty, "-secret-key-file", filepath.Join(dir, "secret.key")); err == nil || !strings.Contains(err.Error(), "there is no database") {
+		t.Errorf("without a database: %v", err)
+	}
+}

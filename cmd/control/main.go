@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "reset-password" {
 		return resetPassword(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == "rotate-key" {
+		return rotateKey(ctx, args[1:])
+	}
 	set := flagenv.New(name, wire.Env(os.LookupEnv))
 	var o options
 	o.define(set)

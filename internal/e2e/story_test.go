@@ -40,10 +40,11 @@ func TestStory(t *testing.T) {
 	admin, cookies := c.login(t, c.Email, c.Password)
 	c.call(t, 403, "me", obj{}, nil, "Cookie: "+cookies["harken_session"])
 	res := c.call(t, 200, "/dashboard/accessToken", obj{}, nil, "Cookie: "+cookies["refreshToken"], "Sec-Fetch-Site: same-origin")
-	fresh, _ := given(res)
-	if fresh == "" || fresh == admin {
-		t.Errorf("the new access token is %q", fresh)
+	fresh, next := given(res)
+	if fresh == "" || fresh == admin || next["refreshToken"] == "" || next["refreshToken"] == cookies["refreshToken"] {
+		t.Errorf("the new access token is %q, and the cookies are %v", fresh, next)
 	}
+	cookies["refreshToken"] = next["refreshToken"]
 	as := func(token string) string { return "access-token: " + token }
 
 	// Guests come by the link of a message, and see a part.

@@ -130,8 +130,9 @@ func (db *DB) AddRefreshToken(ctx context.Context, t auth.RefreshToken) error {
 // RefreshToken returns the refresh token that has a hash.
 func (db *DB) RefreshToken(ctx context.Context, hash auth.Hash) (auth.RefreshToken, error) {
 	t := auth.RefreshToken{Hash: hash}
-	err := db.r.QueryRowContext(ctx, "SELECT user, session, created, expires FROM auth_refresh WHERE hash = ?", hash[:]).
-		Scan(&t.User, &t.Session, &t.Created, &t.Expires)
+	err := db.r.QueryRowContext(ctx, `SELECT user, session, created, expires, 0 FROM auth_refresh WHERE hash = ?1
+		UNION ALL SELECT user, session, created, expires, replaced FROM auth_refresh WHERE before = ?1`, hash[:]).
+		Scan(&t.User, &t.Session, &t.Created, &t.Expires, &t.Replaced)
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, fault.New(fault.NotFound, "no such refresh token")
 	}
@@ -139,6 +140,28 @@ func (db *DB) RefreshToken(ctx context.Context, hash auth.Hash) (auth.RefreshTok
 		return t, fmt.Errorf("read refresh token: %w", err)
 	}
 	return t, nil
+}
+
+// ReplaceRefreshToken puts a token in the place of the latest of a line.
+func (db *DB) ReplaceRefreshToken(ctx context.Context, old, next auth.Hash, at, since int64) (bool, error) {
+	return db.alters(ctx, "replace refresh token", "UPDATE auth_refresh SET before = hash, hash = ?, replaced = ? WHERE hash = ? AND replaced < ?",
+		next[:], at, old[:], since)
+}
+
+// EndReplayed removes a session that has a refresh token.
+func (db *DB) EndReplayed(ctx context.Context, sid string, user int32) (bool, error) {
+	return db.alters(ctx, "end session", `DELETE FROM auth_sessions WHERE sid = ? AND user = ?
+		AND EXISTS (SELECT 1 FROM auth_refresh WHERE session = sid)`, sid, user)
+}
+
+// alters runs a statement and says whether it changed anything.
+func (db *DB) alters(ctx context.Context, what, stmt string, args ...any) (bool, error) {
+	res, err := db.w.ExecContext(ctx, stmt, args...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // DeleteRefreshTokensOf removes all refresh tokens of a user.

@@ -40,3 +40,17 @@ func createIdentity(ctx context.Context, tx *sql.Tx) error {
 	}
 	return nil
 }
+
+// replaceRefresh lets a refresh token have a successor, and remembers the one before.
+func replaceRefresh(ctx context.Context, tx *sql.Tx) error {
+	for _, stmt := range []string{
+		`ALTER TABLE auth_refresh ADD COLUMN before BLOB`,
+		`ALTER TABLE auth_refresh ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0`,
+		`CREATE INDEX auth_refresh_before ON auth_refresh(before) WHERE before IS NOT NULL`,
+	} {
+		if _, err := tx.ExecContext(ctx, stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -163,6 +163,7 @@ func (k team) refreshTokens() {
 	if d := cmp.Diff(refresh(name(5), "a"), got); err != nil || d != "" {
 		t.Errorf("RefreshToken: %v (-want +got):\n%s", err, d)
 	}
+	k.replacing(name(5))
 	k.ok(s.DeleteRefreshTokensOf(ctx, boss+1))
 	k.refreshable(name(5), true)
 	k.ok(s.DeleteRefreshTokensOf(ctx, boss))
@@ -173,6 +174,46 @@ func (k team) refreshTokens() {
 	k.ok(s.DeleteSession(ctx, "a"))
 	k.refreshable("x", false)
 	k.refreshable("y", true)
+	for _, c := range []struct {
+		sid  string
+		user int32
+		want bool
+	}{{"c", boss, false}, {"b", boss + 1, false}, {"b", boss, true}, {"b", boss, false}} {
+		k.ok(s.AddSession(ctx, session("c"+fmt.Sprint(c)))) // with no refresh token
+		if ended, err := s.EndReplayed(ctx, c.sid, c.user); err != nil || ended != c.want {
+			t.Errorf("EndReplayed(%s, %d) = %v, %v", c.sid, c.user, ended, err)
+		}
+	}
+	k.refreshable("y", false)
+	k.there(session("b"), false)
+}
+
+// replacing puts tokens in the place of one, of which the latest two stay known, and
+// in the end that one again.
+func (k team) replacing(first string) {
+	t, s, ctx := k.t, k.s, k.t.Context()
+	replace := func(old, next string, at int64, want bool) {
+		t.Helper()
+		if ok, err := s.ReplaceRefreshToken(ctx, auth.HashToken(old), auth.HashToken(next), at, at-5); err != nil || ok != want {
+			t.Errorf("ReplaceRefreshToken(%s, %s) = %v, %v", old, next, ok, err)
+		}
+	}
+	replace("none", "r", 20, false)
+	replace(first, "second", 20, true)
+	replace(first, "other", 20, false)
+	for text, replaced := range map[string]int64{first: 20, "second": 0} {
+		want := refresh(text, "a")
+		want.Replaced = replaced
+		got, err := s.RefreshToken(ctx, want.Hash)
+		if d := cmp.Diff(want, got); err != nil || d != "" {
+			t.Errorf("RefreshToken %s: %v (-want +got):\n%s", text, err, d)
+		}
+	}
+	replace("second", "third", 25, false)
+	replace("second", "third", 26, true)
+	k.refreshable(first, false)
+	k.refreshable("second", true)
+	replace("third", first, 40, true)
 }
 
 func (k team) secrets() {
