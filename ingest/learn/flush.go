@@ -42,13 +42,13 @@ type landing struct {
 func (l *Learner) fly(ctx context.Context, only bool) {
 	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
 	u := f.update(&l.outbox) // here, as storing takes longer than learning
-	l.flying = true
+	l.aloft = f
 	go func() { l.landed <- l.flush(ctx, f, u) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
 func (l *Learner) land(r *landing) {
-	l.flying = false
+	l.aloft = nil
 	if r.err == nil {
 		l.adapt(r)
 	}
@@ -163,7 +163,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // drain stores what was learned when no more comes.
 func (l *Learner) drain(ctx context.Context) error {
-	if l.flying {
+	if l.aloft != nil {
 		r := <-l.landed
 		l.land(r)
 		if r.err != nil {

@@ -160,10 +160,6 @@ func (v *values) elect(value string, room bool) (h uint64, fresh bool) {
 // recall finds what counts among values that were stored. Those that are no examples
 // are known only by their hashes, and count.
 func (v *values) recall() (grown int64) {
-	hashes := v.exact
-	if v.sketch != nil {
-		hashes = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // there were many more
-	}
 	known := make([]uint64, 0, maxExamples)
 	for x := range v.examples.all() {
 		known = append(known, hashText(x))
@@ -171,12 +167,25 @@ func (v *values) recall() (grown int64) {
 			vote(&v.votes, h)
 		}
 	}
-	for _, h := range hashes {
+	for _, h := range v.exact {
 		if len(v.votes) < lookAlikes && !slices.Contains(known, h) {
 			vote(&v.votes, h)
 		}
 	}
-	return 8 * int64(len(v.votes))
+	grown = 8 * int64(len(v.votes))
+	if v.sketch != nil {
+		grown += v.fill() // there were many more
+	}
+	return grown
+}
+
+// fill has as many values count as are enough, whatever they were.
+func (v *values) fill() (grown int64) {
+	grown = 8 * int64(lookAlikes-len(v.votes))
+	for h := uint64(1); len(v.votes) < lookAlikes; h++ {
+		vote(&v.votes, h)
+	}
+	return grown
 }
 
 // take counts a value that a template has at the place, and reports whether the
