@@ -34,7 +34,7 @@ func TestOrderWithoutRoom(t *testing.T) {
 			xs = append(xs, get(at+"vendors/"+strings.Repeat("zx", 1+i)+"q"), get(at+fmt.Sprintf("orders/%d", i)), get(at+"search?q=x"),
 				get(at+fmt.Sprintf("files/%08x-0000-4000-8000-00000000000%d/raw", i*7919, h%10)),
 				// Few are numbers, which are of the same template because there are many others.
-				get(at+"categories/"+[]string{fmt.Sprintf("%07x", 0xa00001+i*(h+1)), fmt.Sprint(1_000_000+i*(h+1))}[i/12]))
+				get(at+"categories/"+[]string{fmt.Sprintf("%07x", 0xa00001+i*(h+1)), fmt.Sprint(1_000_000 + i*(h+1))}[i/12]))
 		}
 		last = append(last, get(at+"search?q=x"))
 	}
