@@ -147,44 +147,11 @@ func (s *Set) remember(m *methodSet, t *entry, path string) {
 // widenBy has all templates widened by one with numbers.
 func (p *pass) widenBy(f *entry) {
 	steps := maxWidenSteps
-	p.overlapping(&p.m.root, rest(p.m.key(f.url)), &steps, func(t *entry) { p.widen(t, f) })
+	p.m.root.around(rest(p.m.key(f.url)), true, &steps, func(t *entry) { p.widen(t, f) })
 }
 
 // maxWidenSteps bounds the nodes of the trie that widenBy visits.
 const maxWidenSteps = 10_000
-
-// overlapping yields at least the templates that overlap one with the text rest.
-func (p *pass) overlapping(n *node, rest string, steps *int, yield func(*entry)) {
-	if rest == "" {
-		if n.tmpl != nil {
-			yield(n.tmpl)
-		}
-		return
-	}
-	if *steps--; *steps < 0 {
-		return
-	}
-	seg, rest, _ := strings.Cut(rest, "/")
-	ph := placeholderOf(seg)
-	if ph < phVersioned {
-		if next := n.child(seg); next != nil {
-			p.overlapping(next, rest, steps, yield)
-		}
-	} else {
-		for next := range n.below {
-			p.overlapping(next, rest, steps, yield)
-		}
-	}
-	wild := n.placeholders[phVersioned:]
-	if ph >= 0 && ph < phVersioned {
-		wild = n.placeholders[phString:]
-	}
-	for _, next := range wild {
-		if next != nil {
-			p.overlapping(next, rest, steps, yield)
-		}
-	}
-}
 
 // widen has a learned template take numbers and object ids where it has STRING, as
 // f has them there, if f overlaps it, their shapes are similar, and there were
