@@ -8,8 +8,8 @@ import (
 
 // key is by what a URL is known: itself or, if case does not matter, the URL with
 // its literal segments in lower case.
-func (m *methodSet) key(url string) string {
-	if !m.fold || strings.ToLower(url) == url {
+func (o *Options) key(url string) string {
+	if !o.FoldCase || strings.ToLower(url) == url {
 		return url
 	}
 	var b strings.Builder
