@@ -159,6 +159,20 @@ type Sample struct {
 	Sensitive []ParamKey
 }
 
+// EnoughURLValues counts the URL parameters of which there are at least so many values.
+func (e *Endpoint) EnoughURLValues(enough int) (n int) {
+	for i := range e.Params {
+		if e.Params[i].isURLWith(enough) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Param) isURLWith(values int) bool {
+	return p.URLParam && values > 0 && (p.Full || len(p.Values) >= values)
+}
+
 // MaxSamples is the number of newest samples kept per endpoint.
 const MaxSamples = 10
 

@@ -76,7 +76,7 @@ func (s *Set) Recall(method, template string, seen func(segment int) (values, ty
 			for _, x := range values {
 				s.count(m, t, v, index, x, room)
 			}
-			if more >= lookAlikes && room {
+			if more >= LookAlikes && room {
 				ev.bytes += v.fill()
 			}
 			grew = grew || len(v.votes) > votes
@@ -145,7 +145,7 @@ func (e *entry) unsure() bool {
 	i, few := 0, false
 	Params(e.url, e.url, func(index int, name, _ string) {
 		counts := placeholderOf(name) >= phVersioned && e.wide&(1<<index) == 0
-		few = few || counts && (e.ev == nil || len(e.ev.values[i].votes) < lookAlikes)
+		few = few || counts && (e.ev == nil || len(e.ev.values[i].votes) < LookAlikes)
 		i++
 	})
 	return few
