@@ -74,7 +74,7 @@ func (l *Learner) adapt(r *landing) {
 func (l *Learner) flush(ctx context.Context, f *flight, u *inventory.Update) *landing {
 	start := time.Now()
 	out := &landing{from: f}
-	u.Enough = pathtmpl.LookAlikes // by which a place of look-alikes may be decided
+	u.Enough = pathtmpl.LookAlikes                                   // by which a place of look-alikes may be decided
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
 			return false
