@@ -137,8 +137,7 @@ func (a *API) explainTemplate(ctx context.Context, c *auth.Caller, in endpointRe
 		if err != nil && !inventory.NotFound(err) {
 			return out, err
 		}
-		values, types := e.URLValues()
-		set.Recall(method, ex.URL, values, types)
+		set.Recall(method, ex.URL, e.URLValues)
 		ex = set.Explain(method, in.URL)
 	}
 	out = explainResponse{

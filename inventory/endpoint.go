@@ -159,24 +159,37 @@ type Sample struct {
 	Sensitive []ParamKey
 }
 
+// EnoughURLValues counts the URL parameters of which there are at least so many values.
+func (e *Endpoint) EnoughURLValues(enough int) (n int) {
+	for i := range e.Params {
+		if e.Params[i].isURLWith(enough) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Param) isURLWith(values int) bool {
+	return p.URLParam && values > 0 && (p.Full || len(p.Values) >= values)
+}
+
 // MaxSamples is the number of newest samples kept per endpoint.
 const MaxSamples = 10
 
-// URLValues returns, by the index of the segment, the values that are kept of the
-// URL parameters of a template, and the names of their data types.
-func (e *Endpoint) URLValues() (values, types map[int][]string) {
-	values, types = map[int][]string{}, map[int][]string{}
+// URLValues returns what is known of a segment of the path, given by its index: the
+// values of that URL parameter, the names of its data types, and about how many
+// values there were of those types whose values are not kept.
+func (e *Endpoint) URLValues(segment int) (values, types []string, more int64) {
+	name := strconv.Itoa(segment)
 	for i := range e.Params {
 		p := &e.Params[i]
-		if !p.URLParam {
+		if !p.URLParam || p.Name != name {
 			continue
 		}
-		index, err := strconv.Atoi(p.Name)
-		if err != nil {
-			continue
+		values, types = append(values, p.Values...), append(types, p.Type)
+		if p.Full {
+			more += p.Unique
 		}
-		values[index] = append(values[index], p.Values...)
-		types[index] = append(types[index], p.Type)
 	}
-	return values, types
+	return values, types, more
 }

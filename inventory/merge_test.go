@@ -50,6 +50,8 @@ func observation(r *rand.Rand) inventory.Endpoint {
 			p.Header = true
 		case 1:
 			p.Query = true
+		case 2:
+			p.URLParam = true
 		}
 		if p.Type == "INTEGER_32" {
 			p.HasRange, p.Min = true, int64(r.IntN(2000)-1000)

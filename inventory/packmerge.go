@@ -9,6 +9,11 @@ import (
 // that were not observed: most of what storing an observation of a known endpoint
 // costs. Its zero value is ready; its memory is reused.
 type ParamMerger struct {
+	// Enough is that of an Update; Reached, after Merge, that a URL parameter has as many
+	// values now and had fewer.
+	Enough  int
+	Reached bool
+
 	name   []byte
 	body   []byte
 	values []string
@@ -27,7 +32,7 @@ func (m *ParamMerger) Merge(dst []byte, packed string, discovered, was, is int64
 	n := u.length()
 	names := u.uvarint()
 	u.uvarint()
-	m.name, m.body = m.name[:0], m.body[:0]
+	m.name, m.body, m.Reached = m.name[:0], m.body[:0], false
 	values := 0
 	for range n {
 		p := Param{}
@@ -51,7 +56,9 @@ func (m *ParamMerger) Merge(dst []byte, packed string, discovered, was, is int64
 		switch {
 		case !kept:
 			values -= len(p.Values)
+			had := p.isURLWith(m.Enough)
 			p.Merge(&o[0])
+			m.Reached = m.Reached || !had && p.isURLWith(m.Enough)
 			values += len(p.Values)
 			flags = p.packFlags()
 		case mine:

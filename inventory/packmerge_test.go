@@ -11,8 +11,8 @@ import (
 
 // TestParamMergerIsMerge merges packed params and unpacked ones alike.
 func TestParamMergerIsMerge(t *testing.T) {
-	var m inventory.ParamMerger
-	merged := 0
+	m := inventory.ParamMerger{Enough: 3}
+	merged, reached := 0, 0
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		e := observation(r)
@@ -40,6 +40,7 @@ func TestParamMergerIsMerge(t *testing.T) {
 		for i := range e.Params {
 			known[e.Params[i].ParamKey] = e.Params[i].FirstSeen
 		}
+		enough := e.EnoughURLValues(3)
 		e.Merge(&o)
 		can := e.Discovered == discovered
 		for i := range o.Params {
@@ -58,12 +59,18 @@ func TestParamMergerIsMerge(t *testing.T) {
 			continue
 		}
 		merged++
+		if m.Reached != (e.EnoughURLValues(3) > enough) {
+			t.Fatalf("seed %d: enough values reached: %v; had %d params with enough, has %d", seed, m.Reached, enough, e.EnoughURLValues(3))
+		}
+		if m.Reached {
+			reached++
+		}
 		if want := inventory.AppendParams([]byte("x"), &e); !bytes.Equal(got, want) {
 			t.Fatalf("seed %d:\ngot  %x\nwant %x", seed, got, want)
 		}
 	}
-	if merged < 500 {
-		t.Errorf("only %d observations were of known params", merged)
+	if merged < 500 || reached < 20 {
+		t.Errorf("only %d observations were of known params, %d of them reached enough values", merged, reached)
 	}
 }
 

@@ -67,10 +67,11 @@ type Update struct {
 	Accounts map[int32]*AccountUpdate
 	Marks    map[Mark]int64
 	// Reshaped, unless nil, is called by Apply for each endpoint that is new or got
-	// parameters, types, statuses or ways to authenticate that it did not have,
-	// also if Apply fails in the end. Its answer says that the collection is due:
-	// see Learning.MergeDue.
+	// parameters, types, statuses or ways to authenticate that it did not have, or
+	// Enough values of a URL parameter where it had fewer, also if Apply fails in the
+	// end. Its answer says that the collection is due: see Learning.MergeDue.
 	Reshaped func(account int32, k EndpointKey) (due bool)
+	Enough   int // 0 if no number of values is enough
 }
 
 // DroppedNoCollection is the rule in AccountUpdate.Dropped of records whose

@@ -3,6 +3,7 @@ package learn
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -311,6 +312,25 @@ func (t *typed) param(k *paramKey) inventory.Param {
 		p.Values = t.values
 	}
 	return p
+}
+
+// urlValues is Endpoint.URLValues of the observation. It changes nothing, as the
+// endpoint may be on its way to the store.
+func (e *endpoint) urlValues(segment int) (values, types []string, more int64) {
+	name := strconv.Itoa(segment)
+	for _, t := range e.types {
+		if t.count == 0 || t.key.place != extract.URLParam || t.key.name != name {
+			continue
+		}
+		types = append(types, t.name)
+		if t.full {
+			unique, _ := t.sketch.Counts()
+			more += unique
+		} else {
+			values = append(values, t.values...)
+		}
+	}
+	return values, types, more
 }
 
 // buffers are the bytes of stored samples, to be used again.

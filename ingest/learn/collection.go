@@ -204,9 +204,7 @@ func (a *accounts) account(c *collection) {
 			return
 		}
 		a.outline(o)
-		if o.outline != nil {
-			outlines = append(outlines, o)
-		}
+		outlines = append(outlines, o)
 	}
 	slices.SortFunc(outlines, func(x, y *collection) int { return cmp.Compare(x.used, y.used) })
 	for _, o := range outlines {

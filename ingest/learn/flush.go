@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"harken/inventory"
+	"harken/inventory/pathtmpl"
 )
 
 // An update should keep the writer of the store for at most this long, so that
@@ -42,13 +43,13 @@ type landing struct {
 func (l *Learner) fly(ctx context.Context, only bool) {
 	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
 	u := f.update(&l.outbox) // here, as storing takes longer than learning
-	l.flying = true
+	l.aloft = f
 	go func() { l.landed <- l.flush(ctx, f, u) }() // drain waits for it
 }
 
 // land takes the outcome of a flush.
 func (l *Learner) land(r *landing) {
-	l.flying = false
+	l.aloft = nil
 	if r.err == nil {
 		l.adapt(r)
 	}
@@ -73,6 +74,7 @@ func (l *Learner) adapt(r *landing) {
 func (l *Learner) flush(ctx context.Context, f *flight, u *inventory.Update) *landing {
 	start := time.Now()
 	out := &landing{from: f}
+	u.Enough = pathtmpl.LookAlikes                                   // by which a place of look-alikes may be decided
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
 			return false
@@ -163,7 +165,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // drain stores what was learned when no more comes.
 func (l *Learner) drain(ctx context.Context) error {
-	if l.flying {
+	if l.aloft != nil {
 		r := <-l.landed
 		l.land(r)
 		if r.err != nil {

@@ -85,7 +85,7 @@ type Learner struct {
 	waiting  *pending
 	now      *aggregate    // the part of waiting that takes the record
 	passed   time.Time     // when look-alikes were looked for last
-	flying   bool          // an update is on its way to the store
+	aloft    *flight       // the update that is on its way to the store
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
 	outbox   outbox        // of the update on its way
@@ -188,7 +188,7 @@ func (l *Learner) Settle(ctx context.Context) error {
 
 // settled stores what was learned and forgets by what; false if ctx ended first.
 func (l *Learner) settled(flushCtx context.Context) bool {
-	if l.flying {
+	if l.aloft != nil {
 		l.land(<-l.landed)
 	}
 	if l.flyAll(flushCtx) != nil {
@@ -324,13 +324,13 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 	defer merge.Stop()
 	for {
 		switch {
-		case l.flying:
+		case l.aloft != nil:
 		case l.mustFly():
 			l.depart(ctx, flushCtx)
 		case len(l.jobs) > 0:
 			l.fly(flushCtx, true)
 		}
-		if oldest := l.waiting.oldest(); l.flying || oldest.IsZero() {
+		if oldest := l.waiting.oldest(); l.aloft != nil || oldest.IsZero() {
 			timer.Stop()
 		} else {
 			timer.Reset(l.cfg.FlushEvery - time.Since(oldest))
@@ -367,7 +367,7 @@ func (l *Learner) loop(ctx, flushCtx context.Context, f *fetcher) {
 			}
 			close(done)
 		case <-merge.C:
-			if !l.flying && l.lookAlikes(ctx) {
+			if l.aloft == nil && l.lookAlikes(ctx) {
 				l.fly(flushCtx, true)
 			}
 		case <-ctx.Done():
@@ -407,7 +407,7 @@ func (l *Learner) lookAlikes(ctx context.Context) bool {
 // way: what that changes must be read. What a template is still to absorb is found
 // again, as the collection is due in the store.
 func (l *Learner) forgetAll() {
-	if l.flying {
+	if l.aloft != nil {
 		l.land(<-l.landed)
 	}
 	l.accounts.forget()
@@ -444,7 +444,7 @@ func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) boo
 
 // rotate starts a flush when no more can be learned before, after the one before it.
 func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
-	if l.flying {
+	if l.aloft != nil {
 		select {
 		case r := <-l.landed:
 			l.land(r)

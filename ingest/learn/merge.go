@@ -113,7 +113,7 @@ func (l *Learner) leftDue(ctx context.Context) {
 		}
 	}
 	for range min(len(l.left), max(maxLeft-waiting, minLeft)) {
-		if l.flying {
+		if l.aloft != nil {
 			return
 		}
 		l.loadLeft(ctx)
@@ -172,7 +172,7 @@ func (l *Learner) loadLeft(ctx context.Context) {
 		return // its traffic came first
 	}
 	if c.set == nil {
-		if _, err := l.accounts.loadSet(ctx, c, cfg); err != nil {
+		if _, err := l.loadSet(ctx, c, cfg); err != nil {
 			l.left = append(l.left, k)
 			return
 		}

@@ -66,10 +66,10 @@ const enoughAsked = 100
 // ended.
 func (l *Learner) needSet(ctx context.Context, c *collection, cfg *accountConfig) bool {
 	for delay := firstBackoff; c.set == nil; delay = min(2*delay, maxBackoff) {
-		unseen, err := l.accounts.loadSet(ctx, c, cfg)
+		unseen, err := l.loadSet(ctx, c, cfg)
 		if err == nil {
-			// A set that is read again because others needed the memory has nothing
-			// for a pass to find. Where inventories are large that is most of them.
+			// A set that is read again because others needed the memory mostly has
+			// nothing for a pass to find. Where inventories are large that is most of them.
 			if unseen || !c.looked {
 				c.looked = true
 				l.due(c, l.cfg.Now().Add(l.cfg.MergeEvery))
@@ -85,9 +85,10 @@ func (l *Learner) needSet(ctx context.Context, c *collection, cfg *accountConfig
 	return true
 }
 
-// loadSet reads the endpoints of a collection. unseen says that some have not been
-// looked through for look-alikes.
-func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
+// loadSet reads the endpoints of a collection, and those that are not stored yet. unseen
+// says that there may be look-alikes that were not found.
+func (l *Learner) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
+	a := &l.accounts
 	opt := pathtmpl.Options{
 		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: semantic(cfg.detector),
 		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
@@ -112,44 +113,69 @@ func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfi
 	for _, b := range set.Blocked() {
 		blocked[b] = true
 	}
-	store := a.stores.Account(c.account)
-	if err = store.Keys(ctx, c.id, func(k inventory.EndpointKey) error {
+	add := func(k inventory.EndpointKey) error {
 		if !blocked[pathtmpl.Blocked{Method: k.Method, Template: k.URL}] {
 			set.Add(k.Method, k.URL)
 		}
 		return nil
-	}); err != nil {
+	}
+	if err = a.stores.Account(c.account).Keys(ctx, c.id, add); err != nil {
 		return false, err
 	}
-	if err := recall(ctx, store, c.id, set); err != nil {
+	waiting := l.unstored(c)
+	for _, e := range waiting {
+		_ = add(e.key) // it has no error
+	}
+	grew, err := l.recall(ctx, c, set, waiting)
+	if err != nil {
 		return false, err
 	}
 	c.set, c.outline = set, nil
 	a.clock++
 	c.used = a.clock
 	a.account(c)
-	return state.Due, nil
+	return state.Due || grew, nil
 }
 
-// recall finds out why templates exist that were stored, but not yet the state of
-// their collection when the process died.
-func recall(ctx context.Context, store inventory.Store, collection int32, set *pathtmpl.Set) error {
-	var unknown []inventory.EndpointKey
-	for method, url := range set.Unknown {
-		unknown = append(unknown, inventory.EndpointKey{Collection: collection, Method: method, URL: url})
+// recall has a set know what its state does not tell of templates: why they exist, if
+// that is not stored yet, and values that came while it was not in memory. It reports
+// whether these may decide anything.
+func (l *Learner) recall(ctx context.Context, c *collection, set *pathtmpl.Set, waiting []*endpoint) (grew bool, err error) {
+	unsure := map[inventory.EndpointKey]bool{}
+	for method, url := range set.Unsure {
+		unsure[inventory.EndpointKey{Collection: c.id, Method: method, URL: url}] = true
 	}
-	for _, k := range unknown {
-		e, err := store.Endpoint(ctx, k)
-		if err != nil {
-			if inventory.NotFound(err) {
-				continue
-			}
-			return err
+	for k := range unsure {
+		e, err := l.cfg.Stores.Account(c.account).Endpoint(ctx, k)
+		switch {
+		case err == nil:
+			grew = set.Recall(k.Method, k.URL, e.URLValues) || grew
+		case !inventory.NotFound(err):
+			return false, err
 		}
-		values, types := e.URLValues()
-		set.Recall(k.Method, k.URL, values, types)
 	}
-	return nil
+	for _, e := range waiting {
+		if unsure[e.key] {
+			grew = set.Recall(e.key.Method, e.key.URL, e.urlValues) || grew
+		}
+	}
+	return grew, nil
+}
+
+// unstored gives what was learned of a collection and is not stored, or only being stored.
+func (l *Learner) unstored(c *collection) (out []*endpoint) {
+	parts := l.waiting.holding(c)
+	if l.aloft != nil {
+		parts = append(parts, holding(l.aloft.parts, c)...)
+	}
+	for _, a := range parts {
+		for k, e := range a.accounts[c.account].endpoints {
+			if k.Collection == c.id {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
 }
 
 // semantic gives the test whether a path segment has a type of its own.

@@ -201,9 +201,10 @@ func (n *pending) forget(i int) {
 }
 
 // holding gives the parts that have anything of a collection.
-func (n *pending) holding(c *collection) []*aggregate {
-	var out []*aggregate
-	for _, a := range n.parts {
+func (n *pending) holding(c *collection) []*aggregate { return holding(n.parts[:], c) }
+
+func holding(parts []*aggregate, c *collection) (out []*aggregate) {
+	for _, a := range parts {
 		if a == nil {
 			continue
 		}

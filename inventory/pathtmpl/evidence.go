@@ -30,7 +30,7 @@ type values struct {
 	exact    []uint64 // hashes of distinct values, sorted; nil once there are more
 	sketch   []byte   // HyperLogLog registers, for more
 	pool     *pool    // of the place, where it counts; see pool.go
-	votes    []uint64 // what counts there: see voteOf; sorted, at most lookAlikes
+	votes    []uint64 // what counts there: see voteOf; sorted, at most LookAlikes
 }
 
 // A Placeholder is the evidence of one placeholder of a template.

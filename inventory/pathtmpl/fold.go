@@ -8,8 +8,8 @@ import (
 
 // key is by what a URL is known: itself or, if case does not matter, the URL with
 // its literal segments in lower case.
-func (m *methodSet) key(url string) string {
-	if !m.fold || strings.ToLower(url) == url {
+func (o *Options) key(url string) string {
+	if !o.FoldCase || strings.ToLower(url) == url {
 		return url
 	}
 	var b strings.Builder
@@ -41,40 +41,52 @@ func (m *methodSet) twin(e *entry, url string) {
 	m.twins[e] = append(m.twins[e], url)
 }
 
-// Recall gives a template of an unknown rule, as it comes from a store, the rules
-// that make it of the values that its parameters had, and counts these values:
-// values and types are by the index of the segment, types the names of data types
-// for placeholders whose values are not kept. It does nothing to other URLs.
-func (s *Set) Recall(method, template string, values, types map[int][]string) {
+// Recall counts values that the parameters of a template had, as they are stored
+// elsewhere, and gives the template, if its rule is not known, the rules that make it
+// of these: seen gives, by the index of the segment, values, names of data types, and
+// about how many values there were that are not kept. It does nothing to URLs that
+// were not learned, and reports whether there are values that count for a place and
+// did not before.
+func (s *Set) Recall(method, template string, seen func(segment int) (values, types []string, more int64)) (grew bool) {
 	m := s.methods[method]
 	if m == nil {
-		return
+		return false
 	}
 	t := m.templates[m.key(Normalize(template))]
-	if t == nil || t.rule != 0 {
-		return
+	if t == nil || t.rule != 0 && !t.rule.learned() {
+		return false
 	}
-	several := strings.Count(t.url, "/") > 1
+	several, unknown := strings.Count(t.url, "/") > 1, t.rule == 0
 	ev, i := s.evidenceOf(t), 0
 	before := int64(0)
 	if ev != nil {
 		before = ev.bytes
 	}
 	Params(t.url, t.url, func(index int, name, _ string) {
-		t.rule |= s.recall(name, several, values[index], types[index])
-		for _, v := range values[index] {
-			if name == String && isNarrow(v) {
+		values, types, more := seen(index)
+		if unknown {
+			t.rule |= s.recall(name, several, values, types)
+			if name == String && slices.ContainsFunc(values, isNarrow) {
 				t.wide |= 1 << index
 			}
-			if ev != nil {
-				s.count(m, t, &ev.values[i], index, v, s.bytes < s.maxBytes())
+		}
+		if ev != nil {
+			v, room := &ev.values[i], s.bytes < s.maxBytes()
+			votes := len(v.votes)
+			for _, x := range values {
+				s.count(m, t, v, index, x, room)
 			}
+			if more >= LookAlikes && room {
+				ev.bytes += v.fill()
+			}
+			grew = grew || len(v.votes) > votes
 		}
 		i++
 	})
 	if ev != nil {
 		s.bytes += ev.bytes - before
 	}
+	return grew
 }
 
 // typeRules are the rules by which values of a type become STRING.
@@ -113,14 +125,28 @@ func (s *Set) recall(placeholder string, several bool, values, types []string) (
 	return rule
 }
 
-// Unknown yields method and URL of the templates whose rule is not known, in no
-// order. The set must not be changed meanwhile.
-func (s *Set) Unknown(yield func(method, url string) bool) {
+// Unsure yields method and URL of the templates that Recall may tell more of: those
+// whose rule is not known, and learned ones with places that had too few values to
+// decide by. They come in no order, and the set must not be changed meanwhile.
+func (s *Set) Unsure(yield func(method, url string) bool) {
 	for method, m := range s.methods {
 		for e := range maps.Values(m.templates) {
-			if e.rule == 0 && !yield(method, e.url) {
+			if e.unsure() && !yield(method, e.url) {
 				return
 			}
 		}
 	}
+}
+
+func (e *entry) unsure() bool {
+	if e.rule == 0 || !e.rule.learned() {
+		return e.rule == 0
+	}
+	i, few := 0, false
+	Params(e.url, e.url, func(index int, name, _ string) {
+		counts := placeholderOf(name) >= phVersioned && e.wide&(1<<index) == 0
+		few = few || counts && (e.ev == nil || len(e.ev.values[i].votes) < LookAlikes)
+		i++
+	})
+	return few
 }

@@ -182,14 +182,14 @@ type member struct {
 type slot struct {
 	shape *Shape
 	count int
-	names []uint64 // hashes of what tells them apart, sorted, at most lookAlikes
+	names []uint64 // hashes of what tells them apart, sorted, at most LookAlikes
 	near  []int16  // other slots with similar shapes
 }
 
 const (
-	// lookAlikes is how many URLs have to look alike, at least, before an opaque
+	// LookAlikes is how many URLs have to look alike, at least, before an opaque
 	// segment becomes a placeholder.
-	lookAlikes = 11
+	LookAlikes = 11
 	// maxSlots bounds the distinct shapes that a bucket compares. Where there are
 	// more, URLs have little in common.
 	maxSlots = 64
@@ -272,7 +272,7 @@ func (b *bucket) put(e *entry, name string, locale bool) (i int, added bool) {
 	if !locale {
 		b.count++
 	}
-	if b.names == nil && len(b.members) > lookAlikes {
+	if b.names == nil && len(b.members) > LookAlikes {
 		b.names = map[string]int{}
 		for i := range b.members {
 			b.names[b.nameOf(b.members[i].e)] = i

@@ -29,7 +29,7 @@ func (s *Set) lose(m *methodSet, g *group, e *entry) {
 // creditAll counts what stands in a ghost for all templates that match it.
 func (s *Set) creditAll(m *methodSet, ghost *entry) {
 	steps := maxSteps
-	m.root.wider(rest(m.key(ghost.formText())), &steps, func(t *entry) {
+	m.root.around(rest(m.key(ghost.formText())), false, &steps, func(t *entry) {
 		if s.credit(t, ghost) {
 			s.enqueue(m, t)
 		}
@@ -54,29 +54,6 @@ func (s *Set) creditBy(t *entry, ghosts []*entry) {
 	for _, ghost := range ghosts {
 		if s.opt.FoldCase || strings.HasPrefix(ghost.url, before) && strings.HasSuffix(ghost.url, after) {
 			s.credit(t, ghost)
-		}
-	}
-}
-
-// wider yields at least the templates that match a path which has the form rest.
-func (n *node) wider(rest string, steps *int, yield func(*entry)) {
-	if rest == "" {
-		if n.tmpl != nil {
-			yield(n.tmpl)
-		}
-		return
-	}
-	if *steps--; *steps < 0 {
-		return
-	}
-	seg, rest, _ := strings.Cut(rest, "/")
-	same := n.child(seg)
-	if same != nil {
-		same.wider(rest, steps, yield)
-	}
-	for _, next := range n.placeholders[phVersioned:] {
-		if next != nil && next != same {
-			next.wider(rest, steps, yield)
 		}
 	}
 }

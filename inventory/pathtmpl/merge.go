@@ -98,7 +98,9 @@ func (s *Set) enqueue(m *methodSet, e *entry) {
 // look-alikes of others, 256 templates with numbers among the paths with the same
 // words, 1,024 look-alikes that templates with these words took, 64 kinds of paths
 // whose values are counted for one place, three segments before it that may be
-// values themselves. A set of MaxBytes finds no new look-alikes.
+// values themselves; and, see lost.go, unless templates with LOCALE take paths with
+// locales of which other templates could learn values. A set of MaxBytes finds no new
+// look-alikes.
 func (s *Set) Merge(opt MergeOptions) []Absorption {
 	if s.shapes.bytes > s.maxBytes()/8 {
 		s.bytes -= s.shapes.forget()

@@ -1,8 +1,10 @@
 package pathtmpl
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"unsafe"
@@ -18,47 +20,62 @@ type Outline struct {
 	// statics are hashes of method and path, sorted. The path of a request is the
 	// answer itself, so the texts are not needed.
 	statics []uint64
-	// templates are one after the other: method, number of slashes, rule, segments that
-	// are wide, URL. What is there is never written again.
-	templates []byte
-	urls      int
+	// others are templates, and the static paths of which the path of a request may be
+	// another spelling, one after the other: method, number of slashes, rule, segments
+	// that are wide, key, and the URL if that is spelled otherwise. What is there is never
+	// written again.
+	others  []byte
+	blocked map[string]map[string]string // as in the set, by method
+	urls    int
+	bytes   int64 // of blocked
 }
 
 // outlineSeed is secret, so that nobody makes two paths equal.
 var outlineSeed = maphash.MakeSeed()
 
-// Outline gives the outline of the set; nil if it has none: other spellings of a path
-// are known by their texts only, and what a person split by the block list.
+// Outline gives the outline of the set.
 func (s *Set) Outline() *Outline {
-	if s.opt.FoldCase {
-		return nil
-	}
 	o := &Outline{opt: s.opt, urls: s.urls}
 	n, size := 0, 0
 	for method, m := range s.methods {
-		if len(m.blocked) > 0 {
-			return nil
-		}
 		n += len(m.statics)
 		for url := range m.templates {
 			size += len(method) + len(url) + outlinedCost
 		}
-	}
-	o.statics, o.templates = make([]uint64, 0, n), make([]byte, 0, size)
-	for method, m := range s.methods {
-		for url := range m.statics {
-			o.statics = append(o.statics, outlineHash(method, url))
+		if len(m.blocked) > 0 {
+			o.block(method, m.blocked)
 		}
-		for _, e := range m.templates {
-			o.appendTemplate(method, e)
+	}
+	o.statics, o.others = make([]uint64, 0, n), make([]byte, 0, size)
+	for method, m := range s.methods {
+		for key, e := range m.statics {
+			if key == e.url {
+				o.statics = append(o.statics, outlineHash(method, key))
+			} else {
+				o.append(method, key, e)
+			}
+		}
+		for key, e := range m.templates {
+			o.append(method, key, e)
 		}
 	}
 	slices.Sort(o.statics)
 	return o
 }
 
+func (o *Outline) block(method string, templates map[string]string) {
+	if o.blocked == nil {
+		o.blocked = map[string]map[string]string{}
+	}
+	o.blocked[method] = maps.Clone(templates)
+	o.bytes += methodCost
+	for _, t := range templates {
+		o.bytes += int64(len(t)) + staticCost
+	}
+}
+
 // outlinedCost is what stands beside the texts of a template, mostly.
-const outlinedCost = 6
+const outlinedCost = 7
 
 func outlineHash(method, url string) uint64 {
 	return maphash.String(outlineSeed, url) + maphash.String(outlineSeed, method)*wildHash
@@ -66,7 +83,7 @@ func outlineHash(method, url string) uint64 {
 
 // Bytes gives the memory of the outline.
 func (o *Outline) Bytes() int64 {
-	return int64(unsafe.Sizeof(*o)) + 8*int64(cap(o.statics)) + int64(cap(o.templates))
+	return int64(unsafe.Sizeof(*o)) + 8*int64(cap(o.statics)) + int64(cap(o.others)) + o.bytes
 }
 
 // Resolve is that of the Set, without evidence.
@@ -81,23 +98,29 @@ func (o *Outline) ResolveLiteral(method, path string) (url string, isTemplate, i
 
 func (o *Outline) resolve(method, path string, literal bool) (url string, isTemplate, isNew bool) {
 	path = Normalize(path)
-	if o.isStatic(method, path) {
-		return path, false, false
+	key := o.opt.key(path)
+	if o.isStatic(method, key) {
+		return key, false, false
 	}
-	t, ok := o.find(method, path, nil)
-	if ok && !literal {
+	t, ok := o.find(method, key, nil)
+	if ok && t.template && !literal {
 		t, ok = o.taker(method, t, path)
 	}
 	if ok {
-		return t.url, true, false
+		return t.url, t.template, false
 	}
 	url, rule, changed := parameterize(path, &o.opt)
-	if changed && literal {
+	if changed && (literal || o.isBlocked(method, url)) {
 		url, rule = path, 0
 	}
 	isTemplate = strings.Count(url, "/") <= maxSegments && IsTemplate(url)
 	o.add(method, &entry{url: url, rule: rule, template: isTemplate})
 	return url, isTemplate, true
+}
+
+func (o *Outline) isBlocked(method, template string) bool {
+	_, ok := o.blocked[method][o.opt.key(template)]
+	return ok
 }
 
 // taker is that of the Set.
@@ -106,35 +129,42 @@ func (o *Outline) taker(method string, t entry, path string) (entry, bool) {
 		return t, true
 	}
 	url, rule, _ := parameterize(path, &o.opt)
-	return o.find(method, url, &entry{url: url, rule: rule, template: true})
+	if o.isBlocked(method, url) {
+		return t, true
+	}
+	return o.find(method, o.opt.key(url), &entry{url: url, rule: rule, template: true})
 }
 
-// find gives the template that the trie of a Set would find for a path: itself if it
-// is one, or the most specific that matches and, unless covers is nil, covers that.
+// find gives what the Set would find for the key of a path that is none of o.statics:
+// itself, or the most specific template that matches and, unless covers is nil, covers
+// that.
 func (o *Outline) find(method, path string, covers *entry) (best entry, ok bool) {
 	slashes := strings.Count(path, "/")
 	w := walk{opt: &o.opt, covers: covers}
 	exact := slashes > maxSegments || isGraphQL(path)
-	for b := o.templates; len(b) > 0; {
-		var name, url string
+	bestKey := ""
+	for b := o.others; len(b) > 0; {
+		var name, key, url string
 		var head [3]uint64
 		name, b = cutText(b)
 		for i := range head {
 			v, n := binary.Uvarint(b)
 			head[i], b = v, b[n:]
 		}
+		key, b = cutText(b)
 		url, b = cutText(b)
 		if head[0] != uint64(slashes) || name != method { //nolint:gosec // not negative
 			continue
 		}
-		t := entry{url: url, rule: Rule(head[1]), wide: head[2], template: true} //nolint:gosec // was one
-		if url == path {
+		t := entry{url: cmp.Or(url, key), rule: Rule(head[1]), wide: head[2], template: true} //nolint:gosec // was one
+		if key == path {
+			t.template = slashes <= maxSegments && IsTemplate(key)
 			return t, true
 		}
-		if exact || !w.matches(url, path) || ok && !specific(url, best.url) || covers != nil && !o.opt.covers(&t, covers) {
+		if exact || !w.matches(key, path) || ok && !specific(key, bestKey) || covers != nil && !o.opt.covers(&t, covers) {
 			continue
 		}
-		best, ok = t, true
+		best, bestKey, ok = t, key, true
 	}
 	return best, ok
 }
@@ -179,31 +209,35 @@ func specific(a, b string) bool {
 
 // add takes a URL that is not there, unless the outline is full, as a Set would be.
 func (o *Outline) add(method string, e *entry) {
-	bounds := Set{opt: o.opt}
+	bounds, key := Set{opt: o.opt}, o.opt.key(e.url)
 	switch {
 	case o.urls >= bounds.maxURLs() || o.Bytes() >= bounds.maxBytes():
 		return
-	case e.template:
-		o.appendTemplate(method, e)
+	case e.template, key != e.url:
+		o.append(method, key, e)
 	default:
-		h := outlineHash(method, e.url)
+		h := outlineHash(method, key)
 		at, _ := slices.BinarySearch(o.statics, h)
 		o.statics = slices.Insert(o.statics, at, h)
 	}
 	o.urls++
 }
 
-func (o *Outline) isStatic(method, path string) bool {
-	_, ok := slices.BinarySearch(o.statics, outlineHash(method, path))
+func (o *Outline) isStatic(method, key string) bool {
+	_, ok := slices.BinarySearch(o.statics, outlineHash(method, key))
 	return ok
 }
 
-func (o *Outline) appendTemplate(method string, e *entry) {
-	b := appendText(o.templates, method)
-	b = binary.AppendUvarint(b, uint64(strings.Count(e.url, "/"))) //nolint:gosec // not negative
+func (o *Outline) append(method, key string, e *entry) {
+	b := appendText(o.others, method)
+	b = binary.AppendUvarint(b, uint64(strings.Count(key, "/"))) //nolint:gosec // not negative
 	b = binary.AppendUvarint(b, uint64(e.rule))
 	b = binary.AppendUvarint(b, e.wide)
-	o.templates = appendText(b, e.url)
+	url := e.url
+	if url == key {
+		url = ""
+	}
+	o.others = appendText(appendText(b, key), url)
 }
 
 // cutText gives the first text of b, and what follows it.

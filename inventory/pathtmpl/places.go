@@ -22,7 +22,7 @@ const formCost = 250
 
 // vote counts a value at a segment, and reports whether there are enough now.
 func (g *group) vote(i int, value string) bool {
-	if len(g.votes[i]) >= lookAlikes {
+	if len(g.votes[i]) >= LookAlikes {
 		return false
 	}
 	h, ok := voteOf(value)
@@ -32,11 +32,11 @@ func (g *group) vote(i int, value string) bool {
 func (g *group) voteHash(i int, h uint64) bool {
 	v := g.votes[i]
 	at, known := slices.BinarySearch(v, h)
-	if known || len(v) >= lookAlikes {
+	if known || len(v) >= LookAlikes {
 		return false
 	}
 	g.votes[i] = slices.Insert(v, at, h)
-	if len(g.votes[i]) < lookAlikes {
+	if len(g.votes[i]) < LookAlikes {
 		return false
 	}
 	g.ripened = true
@@ -50,7 +50,7 @@ func isNarrow(value string) bool {
 
 // ripe reports whether some place has enough values.
 func (g *group) ripe() bool {
-	return slices.ContainsFunc(g.votes, func(v []uint64) bool { return len(v) >= lookAlikes })
+	return slices.ContainsFunc(g.votes, func(v []uint64) bool { return len(v) >= LookAlikes })
 }
 
 // poll counts what an entry says of the places of its group. Of a template these
@@ -84,8 +84,8 @@ func (g *group) adopt(i int, v *values) {
 
 // fill makes a place have enough values.
 func (g *group) fill(i int) {
-	if len(g.votes[i]) < lookAlikes {
-		g.votes[i] = slices.Repeat([]uint64{0}, lookAlikes)
+	if len(g.votes[i]) < LookAlikes {
+		g.votes[i] = slices.Repeat([]uint64{0}, LookAlikes)
 		g.ripened = true
 	}
 }
@@ -147,44 +147,11 @@ func (s *Set) remember(m *methodSet, t *entry, path string) {
 // widenBy has all templates widened by one with numbers.
 func (p *pass) widenBy(f *entry) {
 	steps := maxWidenSteps
-	p.overlapping(&p.m.root, rest(p.m.key(f.url)), &steps, func(t *entry) { p.widen(t, f) })
+	p.m.root.around(rest(p.m.key(f.url)), true, &steps, func(t *entry) { p.widen(t, f) })
 }
 
 // maxWidenSteps bounds the nodes of the trie that widenBy visits.
 const maxWidenSteps = 10_000
-
-// overlapping yields at least the templates that overlap one with the text rest.
-func (p *pass) overlapping(n *node, rest string, steps *int, yield func(*entry)) {
-	if rest == "" {
-		if n.tmpl != nil {
-			yield(n.tmpl)
-		}
-		return
-	}
-	if *steps--; *steps < 0 {
-		return
-	}
-	seg, rest, _ := strings.Cut(rest, "/")
-	ph := placeholderOf(seg)
-	if ph < phVersioned {
-		if next := n.child(seg); next != nil {
-			p.overlapping(next, rest, steps, yield)
-		}
-	} else {
-		for next := range n.below {
-			p.overlapping(next, rest, steps, yield)
-		}
-	}
-	wild := n.placeholders[phVersioned:]
-	if ph >= 0 && ph < phVersioned {
-		wild = n.placeholders[phString:]
-	}
-	for _, next := range wild {
-		if next != nil {
-			p.overlapping(next, rest, steps, yield)
-		}
-	}
-}
 
 // widen has a learned template take numbers and object ids where it has STRING, as
 // f has them there, if f overlaps it, their shapes are similar, and there were
@@ -199,7 +166,7 @@ func (p *pass) widen(t, f *entry) {
 		return
 	}
 	for i, v := range t.group.votes {
-		if wide&(1<<i) != 0 && len(v) < lookAlikes {
+		if wide&(1<<i) != 0 && len(v) < LookAlikes {
 			return
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // A pool is what all methods, and all paths that go on in some way, show of one place.
 type pool struct {
 	key     uint64
-	taken   []uint64 // hashes of values that templates have there, sorted, at most lookAlikes
+	taken   []uint64 // hashes of values that templates have there, sorted, at most LookAlikes
 	seen    []uint64 // and those of members of buckets too
 	several []pooled // buckets with two members or more
 	above   []*pool  // of the places with STRING for one of the segments before them
@@ -130,7 +130,7 @@ func (s *Set) leave(b *bucket) {
 
 // vote puts a hash into a sorted set of at most eleven, and reports whether it is new.
 func vote(set *[]uint64, h uint64) bool {
-	if len(*set) >= lookAlikes {
+	if len(*set) >= LookAlikes {
 		return false
 	}
 	at, known := slices.BinarySearch(*set, h)
@@ -150,7 +150,7 @@ func voteOf(value string) (h uint64, ok bool) {
 
 // elect has a value count for its place, and reports whether it is new.
 func (v *values) elect(value string, room bool) (h uint64, fresh bool) {
-	if !room || len(v.votes) >= lookAlikes {
+	if !room || len(v.votes) >= LookAlikes {
 		return 0, false
 	}
 	h, ok := voteOf(value)
@@ -160,10 +160,6 @@ func (v *values) elect(value string, room bool) (h uint64, fresh bool) {
 // recall finds what counts among values that were stored. Those that are no examples
 // are known only by their hashes, and count.
 func (v *values) recall() (grown int64) {
-	hashes := v.exact
-	if v.sketch != nil {
-		hashes = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // there were many more
-	}
 	known := make([]uint64, 0, maxExamples)
 	for x := range v.examples.all() {
 		known = append(known, hashText(x))
@@ -171,12 +167,25 @@ func (v *values) recall() (grown int64) {
 			vote(&v.votes, h)
 		}
 	}
-	for _, h := range hashes {
-		if len(v.votes) < lookAlikes && !slices.Contains(known, h) {
+	for _, h := range v.exact {
+		if len(v.votes) < LookAlikes && !slices.Contains(known, h) {
 			vote(&v.votes, h)
 		}
 	}
-	return 8 * int64(len(v.votes))
+	grown = 8 * int64(len(v.votes))
+	if v.sketch != nil {
+		grown += v.fill() // there were many more
+	}
+	return grown
+}
+
+// fill has as many values count as are enough, whatever they were.
+func (v *values) fill() (grown int64) {
+	grown = 8 * int64(LookAlikes-len(v.votes))
+	for h := uint64(1); len(v.votes) < LookAlikes; h++ {
+		vote(&v.votes, h)
+	}
+	return grown
 }
 
 // take counts a value that a template has at the place, and reports whether the
@@ -184,7 +193,7 @@ func (v *values) recall() (grown int64) {
 func (pl *pool) take(h uint64) bool {
 	vote(&pl.seen, h)
 	pl.due = vote(&pl.taken, h) && !pl.proven || pl.due
-	return pl.due && len(pl.seen) >= lookAlikes
+	return pl.due && len(pl.seen) >= LookAlikes
 }
 
 // takeAll counts all values of a placeholder.
@@ -197,8 +206,8 @@ func (pl *pool) takeAll(v *values) (due bool) {
 
 // fill makes a place have enough values.
 func (pl *pool) fill() {
-	if len(pl.taken) < lookAlikes {
-		pl.taken = slices.Repeat([]uint64{0}, lookAlikes)
+	if len(pl.taken) < LookAlikes {
+		pl.taken = slices.Repeat([]uint64{0}, LookAlikes)
 		pl.seen, pl.due = pl.taken, true
 	}
 }
@@ -264,7 +273,7 @@ func (p *pass) see(b *bucket, name string) {
 
 // heat has the buckets of a place compared once there are values enough.
 func (pl *pool) heat() {
-	if !pl.warm && len(pl.seen) >= lookAlikes {
+	if !pl.warm && len(pl.seen) >= LookAlikes {
 		pl.warm = true
 		pl.ripen()
 	}
@@ -303,7 +312,7 @@ func (p *pass) pick() {
 // the first time, and reports whether enough of them look alike.
 func (p *pass) enough(b *bucket, i int) bool {
 	pl := b.pool
-	if p.opt.Shape == nil || b.count < provenAlikes || len(pl.seen) < lookAlikes && !pl.parameter() {
+	if p.opt.Shape == nil || b.count < provenAlikes || len(pl.seen) < LookAlikes && !pl.parameter() {
 		return false
 	}
 	if b.slots != nil {
@@ -313,7 +322,7 @@ func (p *pass) enough(b *bucket, i int) bool {
 			p.tally(b, b.file(j, p.shape(b.members[j].e)))
 		}
 	}
-	return b.best >= lookAlikes || b.best >= provenAlikes && pl.parameter()
+	return b.best >= LookAlikes || b.best >= provenAlikes && pl.parameter()
 }
 
 // tally counts what a member that was filed in a slot adds to its bucket and pool.
@@ -326,7 +335,7 @@ func (p *pass) tally(b *bucket, at int) {
 		best = max(best, b.total(int(j)))
 	}
 	b.best = max(b.best, best)
-	if best >= 2 && best < lookAlikes {
+	if best >= 2 && best < LookAlikes {
 		p.reckon(b.pool)
 	}
 }
@@ -337,13 +346,13 @@ func (p *pass) tally(b *bucket, at int) {
 func (p *pass) reckon(pl *pool) {
 	pl.due = false
 	pl.heat()
-	if pl.proven || len(pl.seen) < lookAlikes || p.denied[pl.key] {
+	if pl.proven || len(pl.seen) < LookAlikes || p.denied[pl.key] {
 		return
 	}
 	have := slices.Clone(pl.taken)
 	var choices [][][]uint64
 	for _, in := range pl.several[:min(len(pl.several), maxReckoned)] {
-		if len(have) >= lookAlikes {
+		if len(have) >= LookAlikes {
 			break
 		}
 		switch kinds := in.b.kinds(); len(kinds) {
@@ -387,7 +396,7 @@ func (b *bucket) kinds() (all [][]uint64) {
 
 // reach reports whether one kind of each bucket makes enough values.
 func reach(have []uint64, choices [][][]uint64, steps *int) bool {
-	if len(have) >= lookAlikes {
+	if len(have) >= LookAlikes {
 		return true
 	}
 	if *steps--; len(choices) == 0 || *steps < 0 {

@@ -35,7 +35,7 @@ type methodSet struct {
 	ghosts    map[string]*entry
 	blocked   map[string]string   // the spelling by the key
 	twins     map[*entry][]string // other spellings that were added
-	fold      bool
+	opt       *Options
 	root      node
 	index     index
 }
@@ -171,7 +171,7 @@ func (s *Set) method(method string) *methodSet {
 	if s.methods == nil {
 		s.methods, s.seed = map[string]*methodSet{}, maphash.MakeSeed()
 	}
-	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]string{}, fold: s.opt.FoldCase}
+	m = &methodSet{statics: map[string]*entry{}, templates: map[string]*entry{}, ghosts: map[string]*entry{}, blocked: map[string]string{}, opt: &s.opt}
 	s.methods[strings.Clone(method)] = m
 	s.bytes += methodCost
 	if i := usual(method); i >= 0 {
@@ -335,6 +335,8 @@ func (s *Set) observe(m *methodSet, t *entry, path string) {
 		s.haunt(m, t, path)
 	}
 }
+
+func (m *methodSet) key(url string) string { return m.opt.key(url) }
 
 func (m *methodSet) lookup(url string) *entry {
 	url = m.key(url)

@@ -119,6 +119,40 @@ func (n *node) remove(rest string) (freed int) {
 	return freed
 }
 
+// around yields at least the learned templates that match all paths of one with the
+// text rest or, if overlapping, some.
+func (n *node) around(rest string, overlapping bool, steps *int, yield func(*entry)) {
+	if rest == "" {
+		if n.tmpl != nil {
+			yield(n.tmpl)
+		}
+		return
+	}
+	if *steps--; *steps < 0 {
+		return
+	}
+	seg, rest, _ := strings.Cut(rest, "/")
+	ph := placeholderOf(seg)
+	same := n.child(seg)
+	if same != nil {
+		same.around(rest, overlapping, steps, yield)
+	}
+	if ph >= phVersioned && overlapping {
+		for next := range n.below {
+			next.around(rest, overlapping, steps, yield)
+		}
+	}
+	wild := n.placeholders[phVersioned:]
+	if ph >= 0 && ph < phVersioned {
+		wild = n.placeholders[phString:]
+	}
+	for _, next := range wild {
+		if next != nil && next != same {
+			next.around(rest, overlapping, steps, yield)
+		}
+	}
+}
+
 // A walk is one look-up in a trie.
 type walk struct {
 	opt   *Options

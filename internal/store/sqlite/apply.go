@@ -19,7 +19,7 @@ func (db *DB) Apply(ctx context.Context, u *inventory.Update) error {
 		}
 	}
 	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		a := applier{db: db, statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped}
+		a := applier{db: db, statements: db.stmts.within(ctx, tx), reshaped: u.Reshaped, enough: u.Enough}
 		for _, id := range slices.Sorted(maps.Keys(u.Accounts)) {
 			var err error
 			if a.groups, err = (&store{db: db, account: id}).knownGrouper(ctx, tx, &a.statements); err != nil {
@@ -54,6 +54,7 @@ type applier struct {
 	known       map[int32]bool                  // knownRedaction.collections
 	samples     map[inventory.EndpointKey][]int // indexes into the update's samples
 	reshaped    func(account int32, k inventory.EndpointKey) bool
+	enough      int            // Update.Enough
 	due         map[int32]bool // collections
 	redacted    []int32        // collections whose observations are redacted
 	strip       map[int32]bool // collections whose observations have to be
@@ -179,7 +180,7 @@ func (a *applier) find(ctx context.Context, es []inventory.Endpoint) error {
 
 // endpoint stores what an observation made of an endpoint, with its samples.
 func (a *applier) endpoint(ctx context.Context, r *row, u *inventory.AccountUpdate) error {
-	if r.changed && a.reshaped != nil && a.reshaped(a.account, r.EndpointKey) {
+	if (r.changed || r.reached) && a.reshaped != nil && a.reshaped(a.account, r.EndpointKey) {
 		if a.due == nil {
 			a.due = map[int32]bool{}
 		}

@@ -84,6 +84,7 @@ type row struct {
 	storedEndpoint
 	facts, params, traffic []byte
 	changed                bool     // something is new, or was seen first earlier: then it has its params
+	reached                bool     // a URL parameter has enough values now
 	types                  []string // of its params before, those that are worth an index
 	// Samples that are not redacted, as indexes into the update's.
 	samples, sensitives []int
@@ -183,7 +184,7 @@ const maxBatch = 1 << 20
 
 // prepare makes the rows of a chunk, none if it fails.
 func (b *batch) prepare(ctx context.Context, get *sql.Stmt, a *applier, u *inventory.AccountUpdate, es []inventory.Endpoint) error {
-	b.n, b.bytes, b.packed = 0, b.bytes[:0], b.packed[:0]
+	b.n, b.bytes, b.packed, b.merger.Enough = 0, b.bytes[:0], b.packed[:0], a.enough
 	if err := b.loadPacked(ctx, get, a.account, es, b.keep); err != nil {
 		return err
 	}
@@ -229,6 +230,7 @@ func (b *batch) merge(r *row, o *inventory.Endpoint) error {
 			return dst
 		})
 		if ok {
+			r.reached = b.merger.Reached
 			return nil
 		}
 	}
@@ -241,7 +243,9 @@ func (b *batch) merge(r *row, o *inventory.Endpoint) error {
 	}
 	r.types = appendTypes(r.types, r.Params)
 	before = firsts(&r.Endpoint)
+	enough := r.EnoughURLValues(b.merger.Enough)
 	r.Merge(&inventory.Endpoint{Params: o.Params})
+	r.reached = r.EnoughURLValues(b.merger.Enough) > enough
 	r.params = b.pack(func(dst []byte) []byte { return inventory.AppendParams(dst, &r.Endpoint) })
 	r.changed = r.changed || firsts(&r.Endpoint) != before
 	return nil

@@ -117,6 +117,15 @@ func (k check) templateState() {
 	if d := cmp.Diff([]string{"/a"}, reshaped); d != "" {
 		t.Errorf("reshaped (-want +got):\n%s", d)
 	}
+	for i, want := range []int{0, 0, 1, 0} { // times that three values of a URL parameter are reached
+		e := observed("/a", 1)
+		e.Params = []inventory.Param{{ParamKey: inventory.ParamKey{ResponseCode: -1, URLParam: true, Name: "0", Type: "GENERIC"}, Count: 1, FirstSeen: 1, LastSeen: 1, Values: []string{fmt.Sprint("x", i)}}}
+		u := update(e)
+		u.Reshaped, u.Enough = func(int32, inventory.EndpointKey) bool { want--; return i > 0 }, 3
+		if apply(t, k.s, u); i > 0 && want != 0 {
+			t.Errorf("value %d: Reshaped was called %d times too seldom", i+1, want)
+		}
+	}
 	due, err := k.s.MergeDue(t.Context())
 	if d := cmp.Diff([]inventory.CollectionKey{{Account: account, ID: 0}}, due); err != nil || d != "" {
 		t.Errorf("MergeDue (-want +got):\n%s%v", d, err)
