@@ -33,6 +33,5 @@ func TestHeapFollowsWhatIsAlive(t *testing.T) {
 	alive := make([]byte, large)
 	percent(largePercent)
 	runtime.KeepAlive(alive)
-	alive = nil
 	percent(smallPercent)
 }
