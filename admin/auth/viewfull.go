@@ -131,6 +131,10 @@ func (l *limited) DropSamples(ctx context.Context, ids []int32) error {
 	return l.all.DropSamples(ctx, l.listed(ids))
 }
 
+func (l *limited) DropRedactable(ctx context.Context, ids []int32) error {
+	return l.all.DropRedactable(ctx, l.listed(ids))
+}
+
 // listed is among for methods that know no "all".
 func (l *limited) listed(ids []int32) []int32 {
 	return l.among(append([]int32{}, ids...))

@@ -101,8 +101,14 @@ func (k check) dropSamples() {
 		apply(t, k.s, withAll(fmt.Sprint("/", i), 0))
 	}
 	apply(t, k.s, withAll("/0", 1))
+	u := update()
+	u.Accounts[account].Drops = []inventory.Drop{{Rule: "status", Host: "h", Count: 2, Last: 1, Example: []byte("d")}}
+	apply(t, k.s, u)
 	if err := f.DropSamples(t.Context(), []int32{0}); err != nil {
 		t.Fatal(err)
+	}
+	if drops, err := f.Drops(t.Context()); err != nil || len(drops) != 1 || drops[0].Count != 2 || len(drops[0].Example) != 0 {
+		t.Errorf("drops = %+v, %v; want one without example", drops, err)
 	}
 	e, err := f.Endpoint(t.Context(), key("/0"))
 	if err != nil || len(e.Params) != 2 || e.Params[0].Values != nil || e.Params[1].HasRange {

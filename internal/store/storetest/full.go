@@ -403,6 +403,7 @@ func full() []test {
 		{"redactedMeanwhile", check.redactedMeanwhile},
 		{"redactedAccount", check.redactedAccount},
 		{"redactedType", check.redactedType},
+		{"dropRedactable", check.dropRedactable},
 		{"compactSamples", check.compactSamples},
 	}
 }
