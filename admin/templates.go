@@ -93,7 +93,7 @@ func templateMethod(s string) (string, error) {
 	if s == "" || len(s) > 20 || strings.ContainsFunc(s, func(r rune) bool { return (r < 'A' || r > 'Z') && r != '-' && r != '_' }) {
 		return "", fault.New(fault.Invalid, "method: is not a method")
 	}
-	return s, nil
+	return inventory.Method(s), nil
 }
 
 type explainResponse struct {

@@ -348,13 +348,13 @@ func (ep *endpoint) sawCode(code int, at int64) {
 	}
 }
 
-// methodOf is the method of a request. The handshake of a WebSocket is a GET also
+// methodOf is the method of the endpoint of a request. The handshake of a WebSocket is a GET also
 // where it is an extended CONNECT (RFC 8441).
 func methodOf(e *har.Entry) string {
 	if e.Request.Method == http.MethodConnect && e.IsWebSocket() {
 		return http.MethodGet
 	}
-	return e.Request.Method
+	return inventory.Method(e.Request.Method)
 }
 
 // apiType tells what kind of API a request is of.

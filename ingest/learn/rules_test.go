@@ -422,3 +422,19 @@ func TestReload(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestMethods has the methods that an endpoint can have: in upper case, and one for all
+// that the inventory does not know.
+func TestMethods(t *testing.T) {
+	db := openStore(t)
+	var xs []exchange
+	for _, m := range []string{"get", "PROPFIND", "REPORT", "TRACK"} {
+		x := get("https://api.shop.com/m")
+		x.method = m
+		xs = append(xs, x)
+	}
+	learnAll(t, db, records(xs...)...)
+	if d := cmp.Diff([]string{"GET /m 1", "OTHER /m 2", "TRACK /m 1"}, urls(t, db)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
