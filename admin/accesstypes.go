@@ -128,9 +128,9 @@ func (r *accessRun) collection(ctx context.Context, col *inventory.Collection) e
 	label := ""
 	switch {
 	case r.incoming:
-		label = "Internal"
+		label = inventory.Internal
 	case r.outgoing:
-		label = "Third party"
+		label = inventory.ThirdParty
 	}
 	if label == col.AccessType {
 		return nil

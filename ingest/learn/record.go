@@ -124,8 +124,10 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 		l.drop(account, cfg, r, e, reasonDeactivated)
 		return true
 	}
+	at := l.timeOf(r, e)
+	l.label(ctx, c, r, e, at)
 	x := observed{
-		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e),
+		Record: r, entry: e, account: account, cfg: cfg, c: c, at: at,
 		redact: c.redact || cfg.settings.Redacts(r.Source),
 	}
 	if scheme != "" && authority != "" {

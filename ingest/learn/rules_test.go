@@ -438,3 +438,45 @@ func TestMethods(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestLabels has records tell from which side their host was seen, and labels of who
+// recorded them.
+func TestLabels(t *testing.T) {
+	db := openStore(t)
+	var rs []*ingest.Record
+	for i, meta := range []string{
+		`{"direction":"2","tags":{"team":"a"}}`, `{"direction":"1","tags":{"app":"b"}}`, `{"direction":"2"}`,
+	} {
+		for _, host := range []string{"in.shop.com", "out.shop.com"} {
+			if host == "out.shop.com" && i == 1 {
+				continue
+			}
+			r, err := ingest.ParseRecord(fmt.Appendf(nil,
+				`{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"GET","url":"https://%s/a"},"response":{"status":200},"_harken":%s}`, host, meta))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Origin = ingest.Origin{Log: mark.Log, Seq: int64(len(rs) + 1)}
+			rs = append(rs, r)
+		}
+	}
+	learnAll(t, db, rs...)
+	cols, err := db.Account(account).Collections(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range cols {
+		if c := &cols[i]; c.HostName != "" {
+			line := c.HostName + " " + c.AccessType
+			for _, tag := range c.Tags {
+				line += " " + tag.KeyName + "=" + tag.Value
+			}
+			got = append(got, line)
+		}
+	}
+	slices.Sort(got)
+	if d := cmp.Diff([]string{"in.shop.com Internal team=a app=b", "out.shop.com Third party team=a"}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

@@ -14,6 +14,34 @@ import (
 
 // EditCollections changes collections in one transaction.
 func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inventory.Collection) (bool, error)) ([]inventory.Collection, error) {
+	return s.edit(ctx, ids, edit, s.changed)
+}
+
+// LabelCollection stores what a record tells.
+func (s *store) LabelCollection(ctx context.Context, id int32, direction string, tags map[string]string, at int64) (inventory.Collection, error) {
+	done, err := s.edit(ctx, []int32{id}, func(c *inventory.Collection) (bool, error) {
+		l := inventory.Labels{AccessType: c.AccessType, Tags: c.AllTags()}
+		if !l.Learn(direction, tags, at) {
+			return false, nil
+		}
+		if c.AccessType = l.AccessType; !slices.Equal(c.AllTags(), l.Tags) {
+			c.Tags = l.Tags
+		}
+		return true, nil
+	}, func(context.Context, *sql.Tx) error { return nil })
+	if err != nil {
+		return inventory.Collection{}, err
+	}
+	if len(done) > 0 {
+		return done[0], nil
+	}
+	return s.Collection(ctx, id)
+}
+
+// edit changes collections, and calls after if there was something to change.
+func (s *store) edit(
+	ctx context.Context, ids []int32, edit func(*inventory.Collection) (bool, error), after func(context.Context, *sql.Tx) error,
+) ([]inventory.Collection, error) {
 	if err := s.seed(ctx); err != nil {
 		return nil, err
 	}
@@ -43,7 +71,7 @@ func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inv
 		if len(done) == 0 {
 			return nil
 		}
-		return s.changed(ctx, tx)
+		return after(ctx, tx)
 	})
 	if err != nil {
 		return nil, err

@@ -398,6 +398,7 @@ func full() []test {
 		{"editCollections", check.editCollections},
 		{"deleteCollections", check.deleteCollections},
 		{"dropSamples", check.dropSamples},
+		{"labels", check.labels},
 		{"editEndpoints", check.editEndpoints},
 		{"deleteEndpoints", check.deleteEndpoints},
 		{"redactedMeanwhile", check.redactedMeanwhile},
