@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -250,11 +251,10 @@ func (w *worker) find(e *har.Entry, part *extract.Part, template string) {
 func (w *worker) access(x *observed) string {
 	peers := w.auth.forwarded
 	direction := x.Direction
+	peers = append(peers, x.entry.Server())
 	if m := x.entry.Harken; m != nil {
-		peers = append(peers, m.Client, m.Server)
-		if direction == "" {
-			direction = m.Direction
-		}
+		peers = append(peers, m.Client)
+		direction = cmp.Or(direction, m.Direction)
 	}
 	w.auth.forwarded = peers
 	return x.cfg.access.Type(direction, peers...)

@@ -263,6 +263,11 @@ func TestAccess(t *testing.T) {
 	f("PARTNER", "10.1.1.1", "8.8.4.4", "", "", inventory.Settings{PartnerIPs: []string{"8.8.4.0/24"}})
 	f("", "", "", "", "", inventory.Settings{})
 	f("PUBLIC", "10.1.1.1:5", "192.168.1.1:80", "", "", inventory.Settings{PrivateCIDRs: []string{"10.0.0.0/8"}})
+	db := openStore(t) // what browsers know
+	learnAll(t, db, withMeta(t, get("https://api.partner.com/a").record(1), func(e *har.Entry) { e.ServerIPAddress = "8.8.8.8" }))
+	if got := strings.Join(inventoryOf(t, db, account)[0].AccessTypes, " "); got != "PUBLIC" {
+		t.Errorf("serverIPAddress: %q, want PUBLIC", got)
+	}
 }
 
 // TestRedactCollection is R21.
