@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"strings"
 
 	"harken/admin/auth"
 	"harken/har"
 	"harken/har/redact"
+	"harken/ingest"
 	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/datatype"
@@ -21,6 +24,7 @@ type masker struct {
 	st       inventory.FullStore
 	settings inventory.Settings
 	redacted map[int32]bool // collections
+	types    *datatype.Detector
 	options  pathtmpl.Options
 	all      *redact.Redactor
 	typed    *redact.Redactor // nil if no type is redacted
@@ -35,7 +39,7 @@ func (a *API) newMasker(ctx context.Context, c *auth.Caller, settings *inventory
 		return nil, err
 	}
 	m := &masker{
-		st: a.cfg.Stores.Full(c.Account), settings: *settings, redacted: map[int32]bool{}, templates: map[int32]*pathtmpl.Set{},
+		st: a.cfg.Stores.Full(c.Account), settings: *settings, redacted: map[int32]bool{}, types: types, templates: map[int32]*pathtmpl.Set{},
 		options: pathtmpl.Options{Versions: true, FoldCase: settings.IgnoreCase, Semantic: semantic(types)},
 	}
 	for i := range cols {
@@ -108,6 +112,61 @@ func (m *masker) templatesOf(ctx context.Context, collection int32) (*pathtmpl.S
 	}
 	m.templates[collection] = set
 	return set, err
+}
+
+// tells reports whether something that is stored of an endpoint is of a type that is
+// redacted, or has a value of one in it.
+func (m *masker) tells(ctx context.Context, k inventory.EndpointKey) (bool, error) {
+	e, err := m.st.Endpoint(ctx, k)
+	if err != nil || m.paramsTell(&e) {
+		return err == nil, err
+	}
+	samples, err := m.st.Samples(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	sensitive, err := m.st.SensitiveSamples(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	for i := range sensitive {
+		samples = append(samples, sensitive[i].Sample)
+	}
+	for i := range samples {
+		rec, err := ingest.ParseRecord(samples[i].Data)
+		if err != nil {
+			return true, nil //nolint:nilerr // what cannot be read cannot be told to be harmless
+		}
+		entry, err := rec.Entry()
+		if err != nil {
+			return true, nil //nolint:nilerr // as above
+		}
+		before := har.AppendEntry(nil, entry)
+		if m.typed.Entry(entry, k.URL); !bytes.Equal(before, har.AppendEntry(nil, entry)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (m *masker) paramsTell(e *inventory.Endpoint) bool {
+	graph := strings.Contains(e.URL, "graph")
+	for i := range e.Params {
+		p := &e.Params[i]
+		if m.types.Redacted(p.Type) && (len(p.Values) > 0 || p.HasRange) {
+			return true
+		}
+		key := p.Name
+		if !p.Header && !p.Query && !p.URLParam {
+			key = datatype.Key(p.Name)
+		}
+		for _, v := range p.Values {
+			if _, changes := m.typed.Value(p.Header, graph, key, v); changes {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // hostNames compiles which hosts have another name.

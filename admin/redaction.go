@@ -11,8 +11,8 @@ import (
 	"harken/inventory/pathtmpl"
 )
 
-// jobRedact is the kind of the job that empties what was stored before an account was
-// redacted.
+// jobRedact is the kind of the job that empties what was stored before an account or a
+// type was redacted.
 const jobRedact = "redact"
 
 type redactFeatureRequest struct {
@@ -30,8 +30,8 @@ func (a *API) toggleRedact(ctx context.Context, c *auth.Caller, in redactFeature
 	return none{}, err
 }
 
-// runRedact empties what was stored of live traffic in the clear, as long as the account
-// is redacted.
+// runRedact empties what was stored in the clear and is redacted now: what live traffic
+// told if that is, and endpoints that have values of types that are.
 func (a *API) runRedact(ctx context.Context, account int32, _ json.RawMessage) error {
 	// What was learned in the clear has to be stored before it can be emptied.
 	if a.cfg.Learner != nil {
@@ -45,21 +45,66 @@ func (a *API) runRedact(ctx context.Context, account int32, _ json.RawMessage) e
 		return err
 	}
 	for i := range cols {
-		s, err := st.Settings(ctx)
-		if err != nil || !s.RedactPayload {
-			return err
-		}
 		if cols[i].Type == inventory.TypeGroup {
 			continue
 		}
-		if err := st.DropRedactable(ctx, []int32{cols[i].ID}); err != nil {
+		s, err := st.Settings(ctx) // it may be switched off meanwhile
+		if err != nil {
 			return err
 		}
-		if err := dropEvidence(ctx, st, cols[i].ID, &s); err != nil {
+		m, err := a.newMasker(ctx, &auth.Caller{Account: account, Store: st}, &s, nil)
+		if err != nil {
 			return err
+		}
+		if s.RedactPayload {
+			if err := st.DropRedactable(ctx, []int32{cols[i].ID}); err != nil {
+				return err
+			}
+		}
+		if m.typed != nil {
+			if err := m.dropTyped(ctx, cols[i].ID); err != nil {
+				return err
+			}
+		}
+		if s.RedactPayload || m.typed != nil {
+			if err := dropEvidence(ctx, st, cols[i].ID, &s); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// dropTyped empties the endpoints of a collection that have values of types that are
+// redacted.
+func (m *masker) dropTyped(ctx context.Context, collection int32) error {
+	var keys, telling []inventory.EndpointKey
+	if err := m.st.Keys(ctx, collection, func(k inventory.EndpointKey) error {
+		keys = append(keys, k)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		tells, err := m.tells(ctx, k)
+		switch {
+		case isNotFound(err): // deleted meanwhile
+		case err != nil:
+			return err
+		case tells:
+			telling = append(telling, k)
+		}
+	}
+	return m.st.DropSamplesOf(ctx, telling)
+}
+
+// redactType starts to empty what is stored of a type, if it is redacted.
+func (a *API) redactType(ctx context.Context, c *auth.Caller, redacted bool) error {
+	if !redacted {
+		return nil
+	}
+	_, err := a.jobs.Start(ctx, c.Account, jobRedact, nil)
+	return err
 }
 
 // dropEvidence removes the values and paths by which templates were found.

@@ -81,6 +81,10 @@ type CollectionEditor interface {
 	// that are Redactable, values of parameters of endpoints that such a source told,
 	// and examples of dropped records. It may be repeated after an error.
 	DropRedactable(ctx context.Context, ids []int32) error
+	// DropSamplesOf empties samples, sensitive samples and values of parameters of
+	// endpoints, and examples of dropped records. Keys of what does not exist are
+	// skipped. It may be repeated after an error.
+	DropSamplesOf(ctx context.Context, keys []EndpointKey) error
 }
 
 // An EndpointEditor changes endpoints.

@@ -156,6 +156,14 @@ func (l *limited) DeleteEndpoints(ctx context.Context, keys []inventory.Endpoint
 	return l.all.DeleteEndpoints(ctx, keys)
 }
 
+func (l *limited) DropSamplesOf(ctx context.Context, keys []inventory.EndpointKey) error {
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return err
+	}
+	return l.all.DropSamplesOf(ctx, keys)
+}
+
 // keys leaves the visible ones.
 func (l *limited) keys(ctx context.Context, keys []inventory.EndpointKey) ([]inventory.EndpointKey, error) {
 	var seen []inventory.EndpointKey

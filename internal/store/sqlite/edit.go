@@ -214,8 +214,13 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 
 // some reads endpoints of a collection whose row ids are above one.
 func (s *store) some(ctx context.Context, tx *sql.Tx, collection int32, above int64, limit int) ([]storedEndpoint, error) {
+	return s.read(ctx, tx, collection, `id > ? ORDER BY id LIMIT ?`, above, limit)
+}
+
+// read reads the endpoints of a collection that where chooses.
+func (s *store) read(ctx context.Context, tx *sql.Tx, collection int32, where string, args ...any) ([]storedEndpoint, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, url, method, sampled, facts, params, traffic FROM endpoints
-		WHERE account = ? AND collection = ? AND id > ? ORDER BY id LIMIT ?`, s.account, collection, above, limit)
+		WHERE account = ? AND collection = ? AND `+where, append([]any{s.account, collection}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -277,9 +282,7 @@ func (s *store) dropSome(ctx context.Context, id int32, above int64, redactable 
 		if next >= 0 {
 			return nil
 		}
-		// Which records an example stands for is not known beyond their host, which may
-		// have another name here. The next record that is dropped is another example.
-		if _, err := tx.ExecContext(ctx, `UPDATE drops SET example = NULL WHERE account = ? AND example IS NOT NULL`, s.account); err != nil {
+		if err := s.dropExamples(ctx, tx); err != nil {
 			return err
 		}
 		if redactable {
@@ -291,6 +294,38 @@ func (s *store) dropSome(ctx context.Context, id int32, above int64, redactable 
 		return s.changed(ctx, tx)
 	})
 	return next, err
+}
+
+// dropExamples forgets what dropped records look like: which ones an example stands for
+// is not known beyond their host, which may have another name here. The next record that
+// is dropped is another example.
+func (s *store) dropExamples(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE drops SET example = NULL WHERE account = ? AND example IS NOT NULL`, s.account)
+	return err
+}
+
+// DropSamplesOf forgets what was recorded of endpoints beside their shape.
+func (s *store) DropSamplesOf(ctx context.Context, keys []inventory.EndpointKey) error {
+	for part := range slices.Chunk(keys, editChunk) {
+		if err := s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			for i := range part {
+				k := &part[i]
+				es, err := s.read(ctx, tx, k.Collection, `url = ? AND method = ?`, k.URL, k.Method)
+				if err != nil {
+					return err
+				}
+				for j := range es {
+					if err := dropSamplesOf(ctx, tx, &es[j]); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}); err != nil {
+			return fmt.Errorf("drop samples of endpoints: %w", err)
+		}
+	}
+	return s.db.write(ctx, s.dropExamples)
 }
 
 // droppedSamples removes what belongs to no endpoint, and notes that nothing is left.

@@ -405,6 +405,7 @@ func full() []test {
 		{"redactedAccount", check.redactedAccount},
 		{"redactedType", check.redactedType},
 		{"dropRedactable", check.dropRedactable},
+		{"dropSamplesOf", check.dropSamplesOf},
 		{"compactSamples", check.compactSamples},
 	}
 }

@@ -107,3 +107,13 @@ func (k check) dropRedactable() {
 	learnedBefore(k.t, k.s, inventory.Redaction{Live: true})
 	k.clear("/a", [4]int{1, 1, 1, 1})
 }
+
+// dropSamplesOf empties some endpoints.
+func (k check) dropSamplesOf() {
+	learnedBefore(k.t, k.s, inventory.Redaction{})
+	if err := k.s.Full(account).DropSamplesOf(k.t.Context(), []inventory.EndpointKey{key("/a"), key("/none")}); err != nil {
+		k.t.Fatal(err)
+	}
+	k.clear("/a", [4]int{})
+	k.clear("/up", [4]int{1, 1, 1, 0})
+}
