@@ -105,7 +105,7 @@ func (l *limited) EnsureCollection(ctx context.Context, id int32, now int64) (in
 }
 
 func (l *limited) LabelCollection(context.Context, int32, string, map[string]string, int64) (inventory.Collection, error) {
-	return inventory.Collection{}, fault.New(fault.Denied, "collections are labelled by traffic")
+	return inventory.Collection{}, fault.New(fault.Denied, "labels of collections are learned from traffic")
 }
 
 func (l *limited) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {
