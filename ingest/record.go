@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -105,18 +104,6 @@ func (r *Record) DecodeEntryBy(d *har.Decoder, e *har.Entry) error {
 		e.Started = r.Time
 	}
 	return nil
-}
-
-// oneLine returns a JSON object as an entry of a file is written: data, if it is that.
-func oneLine(data []byte) []byte {
-	if n := len(data); data[0] == '{' && data[1] == '"' && data[n-1] == '}' && bytes.IndexByte(data, '\n') < 0 {
-		return data
-	}
-	var one bytes.Buffer
-	if json.Compact(&one, data) != nil {
-		return data // not JSON to everybody: whoever writes it says so
-	}
-	return one.Bytes()
 }
 
 // ParseRecord reads a record in either wire form; see Record.Parse.
