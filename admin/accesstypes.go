@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -128,9 +129,9 @@ func (r *accessRun) collection(ctx context.Context, col *inventory.Collection) e
 	label := ""
 	switch {
 	case r.incoming:
-		label = "Internal"
+		label = inventory.Internal
 	case r.outgoing:
-		label = "Third party"
+		label = inventory.ThirdParty
 	}
 	if label == col.AccessType {
 		return nil
@@ -222,11 +223,10 @@ func peersOf(s *inventory.Sample) (direction string, peers []string) {
 			peers = append(peers, h.Value)
 		}
 	}
+	peers = append(peers, e.Server())
 	if m := e.Harken; m != nil {
-		peers = append(peers, m.Client, m.Server)
-		if direction == "" {
-			direction = m.Direction
-		}
+		peers = append(peers, m.Client)
+		direction = cmp.Or(direction, m.Direction)
 	}
 	return direction, peers
 }

@@ -310,6 +310,13 @@ func (a *API) redactCollection(ctx context.Context, c *auth.Caller, in redactCol
 	if err != nil || len(cols) == 0 {
 		return out, err
 	}
+	s, err := c.Store.Settings(ctx)
+	for i := 0; i < len(cols) && err == nil; i++ {
+		err = dropEvidence(ctx, c.Store, cols[i].ID, &s)
+	}
+	if err != nil {
+		return out, err
+	}
 	return out, c.Store.DropSamples(ctx, idsOf(cols))
 }
 

@@ -161,7 +161,7 @@ func (a *API) putType(ctx context.Context, c *auth.Caller, t datatype.CustomType
 	if err := a.putDefinition(ctx, c, inventory.CustomDataTypes, t.Name, doc); err != nil {
 		return dataTypesResponse{}, err
 	}
-	return dataTypesResponse{CustomDataTypes: []datatype.CustomType{t}}, nil
+	return dataTypesResponse{CustomDataTypes: []datatype.CustomType{t}}, a.redactType(ctx, c, t.Redacted)
 }
 
 // newObjectID returns an id of 24 hex digits.
@@ -226,7 +226,10 @@ func (a *API) putOverride(ctx context.Context, c *auth.Caller, k *knownTypes, t 
 	if err != nil {
 		return builtinType{}, err
 	}
-	return builtinType{o, t.Super, true}, a.putDefinition(ctx, c, inventory.DataTypeOverrides, o.Name, doc)
+	if err := a.putDefinition(ctx, c, inventory.DataTypeOverrides, o.Name, doc); err != nil {
+		return builtinType{}, err
+	}
+	return builtinType{o, t.Super, true}, a.redactType(ctx, c, o.Redacted)
 }
 
 func (a *API) putDefinition(ctx context.Context, c *auth.Caller, kind, id string, doc []byte) error {

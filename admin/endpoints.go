@@ -293,7 +293,7 @@ func (f *finder) one(ctx context.Context, collection int32, url, method string) 
 // group: by the stored text, else by the path of a URL, else by the template that
 // the path fits. It returns one at least, or an error.
 func (f *finder) find(ctx context.Context, collection int32, url, method string) ([]inventory.Endpoint, error) {
-	k := inventory.EndpointKey{Collection: collection, URL: url, Method: strings.ToUpper(strings.TrimSpace(method))}
+	k := inventory.EndpointKey{Collection: collection, URL: url, Method: inventory.Method(method)}
 	path := pathtmpl.Normalize(url)
 	for _, u := range slices.Compact([]string{url, path}) {
 		k.URL = u

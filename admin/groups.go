@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"harken/admin/auth"
@@ -243,7 +242,7 @@ func (in *groupAPIsRequest) names(keys []inventory.EndpointKey) map[inventory.En
 	}
 	for _, n := range in.APIList {
 		for _, url := range []string{n.URL, pathtmpl.Normalize(n.URL)} {
-			k := inventory.EndpointKey{Collection: int32(n.APICollectionID.N), URL: url, Method: strings.ToUpper(strings.TrimSpace(n.Method))} //nolint:gosec // an id that does not fit names something else or nothing; checked next
+			k := inventory.EndpointKey{Collection: int32(n.APICollectionID.N), URL: url, Method: inventory.Method(n.Method)} //nolint:gosec // an id that does not fit names something else or nothing; checked next
 			if int64(k.Collection) == n.APICollectionID.N {
 				all[k] = true
 			}

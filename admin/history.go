@@ -67,7 +67,7 @@ func (a *API) fetchChanges(ctx context.Context, c *auth.Caller, in changesReques
 }
 
 func (a *API) changeFilter(ctx context.Context, c *auth.Caller, in *changesRequest) (inventory.ChangeFilter, error) {
-	f := inventory.ChangeFilter{URL: in.URL, Method: strings.ToUpper(strings.TrimSpace(in.Method))}
+	f := inventory.ChangeFilter{URL: in.URL, Method: inventory.Method(in.Method)}
 	known := []string{inventory.NewEndpoint, inventory.NewParam, inventory.NewType, inventory.NewStatus, inventory.NewAuth}
 	for i, k := range in.Kinds {
 		k = strings.ToLower(strings.TrimSpace(k))

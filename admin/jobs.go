@@ -18,6 +18,7 @@ func (a *API) jobKinds() map[string]job.Func {
 	return map[string]job.Func{
 		jobAccessTypes: a.runAccessTypes,
 		jobUsage:       a.runUsage,
+		jobRedact:      a.runRedact,
 		jobRegroup:     a.runRegroup,
 	}
 }

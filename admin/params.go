@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"math"
+	"strconv"
+	"strings"
 
 	"harken/admin/auth"
 	"harken/inventory"
@@ -135,12 +137,28 @@ func toParam(s *sensitivity, e *inventory.Endpoint, collections []int32, p *inve
 		MinValue: math.MaxInt64 - 100_000, MaxValue: math.MinInt64 + 100_000,
 		Sensitive: s.of(e.EndpointKey, p), Examples: []any{}, UserIDs: []any{},
 	}
+	if p.URLParam && p.Type == datatype.Generic {
+		out.SubType.SuperType = placeholderType(e.URL, p.Name)
+	}
 	if p.HasRange {
 		out.MinValue, out.MaxValue = p.Min, p.Max
 	}
 	// Private is what few values of many callers share.
 	out.IsPrivate = p.Unique == 0 || p.Public*10 <= p.Unique
 	return out
+}
+
+// placeholderType is the super type of a text in a segment of a template, whose index is
+// the name of its parameter.
+func placeholderType(template, index string) string {
+	segments := strings.Split(strings.TrimPrefix(template, "/"), "/")
+	if i, err := strconv.Atoi(index); err == nil && 0 <= i && i < len(segments) {
+		switch segments[i] {
+		case datatype.SuperObjectID, datatype.SuperVersioned:
+			return segments[i]
+		}
+	}
+	return datatype.SuperString
 }
 
 func toSubType(types *datatype.Detector, name string) subType {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"harken/admin/auth"
 	"harken/har"
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
@@ -48,7 +50,8 @@ type recordsHARRequest struct {
 }
 
 // recordsHAR gives the recorded traffic as a HAR file, all or that of a collection,
-// an endpoint or a time.
+// an endpoint or a time. What is redacted now is left out, also of what was recorded
+// before.
 func (a *API) recordsHAR(ctx context.Context, c *auth.Caller, in recordsHARRequest) (*file, error) {
 	d := &harDump{api: a, caller: c, account: strconv.Itoa(int(c.Account))}
 	for _, t := range []struct {
@@ -108,6 +111,8 @@ type harDump struct {
 	// wanted.
 	wanted map[inventory.EndpointKey]bool
 	paths  map[int32]*pathtmpl.Set
+	names  *filter.Filter // which hosts have another name; nil if none has
+	mask   *masker
 }
 
 // pick reads "METHOD URL", the text of which the page makes links.
@@ -144,6 +149,18 @@ func (d *harDump) prepare(ctx context.Context) error {
 		if all[i].HostName != "" {
 			d.hosts[all[i].HostName] = all[i].ID
 		}
+	}
+	settings, err := full.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	if len(settings.NameMapper) > 0 {
+		if d.names, err = hostNames(&settings); err != nil {
+			return err
+		}
+	}
+	if d.mask, err = d.api.newMasker(ctx, d.caller, &settings, all); err != nil {
+		return err
 	}
 	if err := d.members(ctx); err != nil {
 		return err
@@ -204,7 +221,7 @@ func (d *harDump) write(ctx context.Context, w io.Writer) error {
 	if d.api.cfg.Records == nil {
 		err = d.samples(ctx, out)
 	} else {
-		err = d.api.cfg.Records.Scan(ctx, d.from, d.to, func(r *ingest.Record) error { return d.record(out, r) })
+		err = d.api.cfg.Records.Scan(ctx, d.from, d.to, func(r *ingest.Record) error { return d.record(ctx, out, r) })
 	}
 	if err != nil {
 		return err
@@ -213,7 +230,7 @@ func (d *harDump) write(ctx context.Context, w io.Writer) error {
 }
 
 // record writes one record of the log, if it belongs to what was asked for.
-func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
+func (d *harDump) record(ctx context.Context, out *har.Writer, r *ingest.Record) error {
 	if r.Account != d.account {
 		return nil
 	}
@@ -226,7 +243,8 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 	} else if !d.whole(id) && d.paths[id] == nil {
 		return nil
 	}
-	if (!known || d.whole(id)) && r.Form == ingest.FormHAR {
+	touched := d.mask.touches(r.Source, id, known)
+	if (!known || d.whole(id)) && r.Form == ingest.FormHAR && !touched {
 		return out.Write(r.Data) // as it came: most of a download is copied and never decoded
 	}
 	var e har.Entry
@@ -234,13 +252,17 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
 	}
 	if known && !d.whole(id) {
-		k := inventory.EndpointKey{Collection: id, Method: strings.ToUpper(e.Request.Method)}
+		k := inventory.EndpointKey{Collection: id, Method: inventory.Method(e.Request.Method)}
 		k.URL, _ = d.paths[id].Match(k.Method, pathtmpl.Normalize(e.Request.URL))
 		if !d.wanted[k] {
 			return nil
 		}
 	}
-	if r.Form == ingest.FormHAR {
+	if touched {
+		if err := d.mask.mask(ctx, &e, r.Source, id, known); err != nil {
+			return err
+		}
+	} else if r.Form == ingest.FormHAR {
 		return out.Write(r.Data)
 	}
 	return out.Write(har.AppendEntry(nil, &e))
@@ -259,19 +281,26 @@ func (d *harDump) whole(id int32) bool {
 // whose records were all dropped before a collection was made.
 func (d *harDump) collectionOf(r *ingest.Record) (int32, bool) {
 	switch r.Source {
-	case "MIRRORING", "SDK", "OTHER", "":
-		if !strings.ContainsFunc(r.Host, func(c rune) bool { return 'a' <= c && c <= 'z' || c > 0x7f }) {
-			return r.Collection, true
-		}
-		id, ok := d.hosts[r.Host]
-		if !ok {
-			// The port of the scheme is not part of a collection's host.
-			id, ok = d.hosts[strings.TrimSuffix(strings.TrimSuffix(r.Host, ":443"), ":80")]
-		}
-		return id, ok
+	case "MIRRORING", "SDK", "OTHER", "WIZ", "":
 	default:
 		return r.Collection, true
 	}
+	host := r.Host
+	if d.names != nil {
+		if e, err := r.Entry(); err == nil {
+			host = cmp.Or(strings.ToLower(strings.TrimSpace(d.names.MapHost(e))), host)
+		}
+	}
+	// The port of the scheme is not part of a collection's host.
+	for _, h := range [...]string{host, strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")} {
+		if id, ok := d.hosts[h]; ok {
+			return id, true
+		}
+	}
+	if !strings.ContainsFunc(host, func(c rune) bool { return 'a' <= c && c <= 'z' || c > 0x7f }) {
+		return r.Collection, true
+	}
+	return 0, false
 }
 
 // samples writes the stored samples, for want of a log.

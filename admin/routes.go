@@ -99,7 +99,7 @@ var routes = []route{
 	{"updateCaptureScope", needs(auth.AdminActions, auth.ReadWrite), setting(updateCaptureScope)},
 	{"updateEndpointRateLimit", needs(auth.AdminActions, auth.ReadWrite), setting(updateRateLimit)},
 	{"updateRetention", needs(auth.AdminActions, auth.ReadWrite), setting(updateRetention)},
-	{"toggleRedactFeature", needs(auth.AdminActions, auth.ReadWrite), toggle[redactFeature](setRedact)},
+	{"toggleRedactFeature", needs(auth.AdminActions, auth.ReadWrite), post((*API).toggleRedact)},
 	{"toggleOptionsAPIs", needs(auth.AdminActions, auth.ReadWrite), toggle[allowOptions](setOptions)},
 	{"toggleFilterLogs", needs(auth.AdminActions, auth.ReadWrite), toggle[allowFilterLogs](setFilterLogs)},
 	{"toggleDeletionOfUrls", needs(auth.AdminActions, auth.ReadWrite), toggle[allowDeletion](setDeletion)},

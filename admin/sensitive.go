@@ -192,7 +192,10 @@ func (a *API) addSensitiveField(ctx context.Context, c *auth.Caller, in markRequ
 		return none{}, fault.New(fault.NotFound, "param: the endpoint has no such parameter there")
 	}
 	o.Sensitive = in.Sensitive.B
-	return none{}, c.Store.PutSensitiveOverride(ctx, o)
+	if err := c.Store.PutSensitiveOverride(ctx, o); err != nil {
+		return none{}, err
+	}
+	return none{}, a.reload(ctx, c) // the next record becomes its sample
 }
 
 // resetSensitive leaves the parameter to its type again.
@@ -206,7 +209,7 @@ func (a *API) resetSensitive(ctx context.Context, c *auth.Caller, in unmarkReque
 	} else if err != nil {
 		return none{}, err
 	}
-	return none{}, nil
+	return none{}, a.reload(ctx, c)
 }
 
 type marksResponse struct {

@@ -68,19 +68,27 @@ func checkSettings(s *inventory.Settings) error {
 	if _, err := inventory.NewAccessPolicy(s.PrivateCIDRs, s.PartnerIPs); err != nil {
 		return fault.New(fault.Invalid, "%v", err)
 	}
-	// Both are the published document, so one is read as the other.
-	b, err := json.Marshal(s)
+	fs, err := filterSettings(s)
 	if err != nil {
 		return err
-	}
-	var fs filter.Settings
-	if err := json.Unmarshal(b, &fs); err != nil {
-		return fmt.Errorf("settings for filters: %w", err)
 	}
 	if _, err := filter.Compile(fs); err != nil {
 		return fault.New(fault.Invalid, "%v", err)
 	}
 	return nil
+}
+
+// filterSettings are the members of s that filters use: both are the published
+// document, so one is read as the other.
+func filterSettings(s *inventory.Settings) (fs filter.Settings, err error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fs, err
+	}
+	if err = json.Unmarshal(b, &fs); err != nil {
+		return fs, fmt.Errorf("settings for filters: %w", err)
+	}
+	return fs, nil
 }
 
 // toggle is an endpoint that sets a boolean of the settings.

@@ -6,11 +6,6 @@ import (
 	"harken/inventory/fault"
 )
 
-// redactFeature sets whether values of records are left out of what is stored.
-type redactFeature struct {
-	RedactPayload Bool `json:"redactPayload" api:"required"`
-}
-
 // allowOptions sets whether OPTIONS requests are learned.
 type allowOptions struct {
 	AllowOptionsAPIs Bool `json:"allowOptionsAPIs" api:"required"`
@@ -54,7 +49,6 @@ type splitIPHosts struct {
 	SplitIPHosts Bool `json:"splitIpHosts" api:"required"`
 }
 
-func (r redactFeature) value() bool   { return r.RedactPayload.B }
 func (r allowOptions) value() bool    { return r.AllowOptionsAPIs.B }
 func (r allowFilterLogs) value() bool { return r.AllowFilterLogs.B }
 func (r allowDeletion) value() bool   { return r.AllowDeletionOfURLs.B }
@@ -64,7 +58,6 @@ func (r regexMatching) value() bool   { return r.URLRegexMatchingEnabled.B }
 func (r bodyMatch) value() bool       { return r.BodyMatchEnabled.B }
 func (r splitIPHosts) value() bool    { return r.SplitIPHosts.B }
 
-func setRedact(s *inventory.Settings, v bool)        { s.RedactPayload = v }
 func setOptions(s *inventory.Settings, v bool)       { s.AllowOptions = v }
 func setFilterLogs(s *inventory.Settings, v bool)    { s.AllowFilterLogs = v }
 func setDeletion(s *inventory.Settings, v bool)      { s.AllowDeletion = v }

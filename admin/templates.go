@@ -39,10 +39,7 @@ func (a *API) templateSet(ctx context.Context, c *auth.Caller, col *inventory.Co
 	}
 	opt := pathtmpl.Options{
 		Versions: s.MergeVersions, FoldCase: s.IgnoreCase, NoExamples: col.Redact || s.RedactPayload, MaxURLs: maxTemplateURLs, MaxBytes: maxTemplateBytes,
-		Semantic: func(segment string) bool {
-			t := types.Text("", segment)
-			return t != datatype.Generic && t != datatype.Other
-		},
+		Semantic: semantic(types),
 	}
 	if state, err = c.Store.TemplateState(ctx, col.ID); err != nil {
 		return nil, state, err
@@ -93,7 +90,7 @@ func templateMethod(s string) (string, error) {
 	if s == "" || len(s) > 20 || strings.ContainsFunc(s, func(r rune) bool { return (r < 'A' || r > 'Z') && r != '-' && r != '_' }) {
 		return "", fault.New(fault.Invalid, "method: is not a method")
 	}
-	return s, nil
+	return inventory.Method(s), nil
 }
 
 type explainResponse struct {

@@ -30,6 +30,14 @@ type Entry struct {
 	Harken *Meta
 }
 
+// Server is the address of the server, with its port if that is known; "" if nothing is.
+func (e *Entry) Server() string {
+	if e.Harken != nil && e.Harken.Server != "" {
+		return e.Harken.Server
+	}
+	return e.ServerIPAddress
+}
+
 // A Header is one header field, cookie or query parameter as it was seen.
 // Repeated names are separate elements.
 type Header struct {

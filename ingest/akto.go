@@ -297,15 +297,8 @@ func (w *aktoWriter) status(r *Record, p *har.Response) {
 }
 
 func (w *aktoWriter) peers(e *har.Entry, m *har.Meta) {
-	client, server := m.Client, m.Server
-	if client == "" {
-		client = "null" // the reference's word for unknown
-	}
-	if server == "" {
-		server = e.ServerIPAddress
-	}
-	w.set(fieldIP, client)
-	w.set(fieldDestIP, server)
+	w.set(fieldIP, or(m.Client, "null")) // the reference's word for unknown
+	w.set(fieldDestIP, e.Server())
 }
 
 func (w *aktoWriter) identity(r *Record, flags Flags) {

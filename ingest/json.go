@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -217,4 +219,16 @@ func (s *jsonScanner) integer() (int64, bool, error) {
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	return n, err == nil, nil
+}
+
+// oneLine returns a JSON object as an entry of a file is written: data, if it is that.
+func oneLine(data []byte) []byte {
+	if n := len(data); data[0] == '{' && data[1] == '"' && data[n-1] == '}' && bytes.IndexByte(data, '\n') < 0 {
+		return data
+	}
+	var one bytes.Buffer
+	if json.Compact(&one, data) != nil {
+		return data // not JSON to everybody: whoever writes it says so
+	}
+	return one.Bytes()
 }

@@ -117,7 +117,8 @@ func ParseRecord(data []byte) (*Record, error) {
 
 // Parse makes r the record that data holds, a HAR entry if its member "request" is
 // an object, else Akto's flat form. It checks all of data's syntax and what
-// readers of that form refuse, but decodes the header only. r.Data is data itself;
+// readers of that form refuse, but decodes the header only. r.Data is data itself, or
+// of a HAR entry in several lines a copy in one, as files and downloads need it;
 // Origin is cleared; a record without a time gets the present one, and one
 // without an id a new one. It returns ErrProbe, a *ControlError, or an error that
 // names the field that is wrong. A reused Record does not allocate for texts that
@@ -135,7 +136,7 @@ func (r *Record) Parse(data []byte) error {
 	var err error
 	switch req := m.f[fieldRequest]; {
 	case len(req) > 0 && req[0] == '{':
-		r.Form = FormHAR
+		r.Form, r.Data = FormHAR, oneLine(data)
 		err = r.parseHAR(&m)
 	case m.f[fieldGroupName] != nil && m.f[fieldVxlanID] != nil && m.f[fieldPath] == nil:
 		return m.control()

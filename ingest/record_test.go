@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -311,5 +312,31 @@ func TestRecordsAreJSON(t *testing.T) {
 	var m map[string]string
 	if err != nil || json.Unmarshal(b, &m) != nil {
 		t.Errorf("%s is no map of strings: %v", b, err)
+	}
+}
+
+// A record that somebody wrote in several lines becomes the one line that is an entry
+// of a file.
+func TestParseSeveralLines(t *testing.T) {
+	const one = `{"request":{"method":"GET","url":"http://a.example/x y"},"response":{"status":200}}`
+	for _, text := range []string{
+		one, " " + one + "\n", "{ " + one[1:], strings.ReplaceAll(one, ",", ",\n\t"), strings.ReplaceAll(one, ":{", ":\r\n{"),
+	} {
+		r, err := ingest.ParseRecord([]byte(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if string(r.Data) != one {
+			t.Errorf("%q becomes %q", text, r.Data)
+		}
+		if err := har.NewWriter(io.Discard, har.Head{}).Write(r.Data); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, bad := range []string{"{\n", "[\n{}]", "", "\n"} {
+		if _, err := ingest.ParseRecord([]byte(bad)); err == nil {
+			t.Errorf("%q is a record", bad)
+		}
 	}
 }

@@ -128,7 +128,7 @@ func (c *Collection) AllTags() []Tag {
 		return c.Tags
 	}
 	if env := EnvType(c.HostName); env != "" {
-		return []Tag{{LastUpdatedTS: c.StartTS, KeyName: KeyEnvType, Value: env, Source: "AKTO"}}
+		return []Tag{{LastUpdatedTS: c.StartTS, KeyName: KeyEnvType, Value: env, Source: tagOfHost}}
 	}
 	return nil
 }
@@ -140,6 +140,85 @@ type Tag struct {
 	KeyName       string `json:"keyName"`
 	Value         string `json:"value"`
 	Source        string `json:"source"`
+}
+
+// The sources of tags that are not a person's.
+const (
+	tagOfHost   = "AKTO"       // derived from the name of the host
+	tagOfRecord = "KUBERNETES" // a label that a recorder put into its records
+)
+
+// The access types of collections: which side of their traffic was observed.
+const (
+	Internal   = "Internal"    // inbound to the observed host
+	ThirdParty = "Third party" // outbound only
+)
+
+// Bounds of tags that records tell.
+const (
+	maxLearnedTags = 50 // of a collection, with those of people
+	maxTagText     = 256
+	// tagSettles is for how long, in seconds, a label keeps its value: instances of a
+	// service that differ in one would change it with each record.
+	tagSettles = 3600
+)
+
+// Labels are what records tell of their collection.
+type Labels struct {
+	AccessType string
+	Tags       []Tag
+}
+
+// Learn takes over what a record of a direction tells at a time (Unix seconds), and
+// reports whether that was new. Internal wins over Third party, and tags of people over
+// those of records. What Tags were is not written to.
+func (l *Labels) Learn(direction string, tags map[string]string, at int64) (changed bool) {
+	switch {
+	case l.AccessType == Internal:
+	case direction == "1":
+		l.AccessType, changed = Internal, true
+	case direction == "2" && l.AccessType != ThirdParty:
+		l.AccessType, changed = ThirdParty, true
+	}
+	var news []string // nearly always none
+	for key, value := range tags {
+		if _, is := l.place(key, value, at); is {
+			news = append(news, key)
+		}
+	}
+	if len(news) == 0 {
+		return changed
+	}
+	l.Tags = slices.Clone(l.Tags)
+	slices.Sort(news)
+	for _, key := range news {
+		one := Tag{at, strings.Clone(key), strings.Clone(tags[key]), tagOfRecord}
+		if i, is := l.place(key, tags[key], at); is && i >= 0 {
+			l.Tags[i] = one
+		} else if is {
+			l.Tags = append(l.Tags, one)
+		}
+	}
+	return true
+}
+
+// place reports whether a tag is news, and where it stands, -1 if nowhere.
+func (l *Labels) place(key, value string, at int64) (i int, news bool) {
+	if key == "" || len(key) > maxTagText || len(value) > maxTagText {
+		return 0, false
+	}
+	i = slices.IndexFunc(l.Tags, func(t Tag) bool { return t.KeyName == key })
+	if i < 0 {
+		return i, len(l.Tags) < maxLearnedTags
+	}
+	switch t := &l.Tags[i]; {
+	case t.Value == value:
+		return i, false
+	case t.Source == tagOfRecord:
+		return i, at-t.LastUpdatedTS >= tagSettles
+	default:
+		return i, t.Source == tagOfHost
+	}
 }
 
 // DisplayName is the name that people see: host, name, or both.

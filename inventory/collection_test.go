@@ -1,6 +1,8 @@
 package inventory_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +77,51 @@ func TestNewCollection(t *testing.T) {
 		if k, msg := fault.Of(err); k != fault.Invalid || !strings.Contains(msg, want) {
 			t.Errorf("NewCollection(%q) = %v, want an error of kind Invalid with %q", name, err, want)
 		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	var l inventory.Labels
+	learn := func(want bool, direction, access string, at int64, tags ...string) {
+		t.Helper()
+		m := map[string]string{}
+		for _, tag := range tags {
+			k, v, _ := strings.Cut(tag, "=")
+			m[k] = v
+		}
+		before := slices.Clone(l.Tags)
+		was := l.Tags
+		if got := l.Learn(direction, m, at); got != want || l.AccessType != access {
+			t.Errorf("Learn(%q, %v, %d) = %v, access type %q; want %v, %q", direction, tags, at, got, l.AccessType, want, access)
+		}
+		if !slices.Equal(was, before) {
+			t.Error("former tags were written to")
+		}
+	}
+	tags := func(want string) {
+		t.Helper()
+		var got []string
+		for _, tag := range l.Tags {
+			got = append(got, tag.KeyName+"="+tag.Value+"/"+tag.Source)
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("tags = %s, want %s", s, want)
+		}
+	}
+	learn(false, "", "", 1)
+	learn(true, "2", inventory.ThirdParty, 1)
+	learn(true, "1", inventory.Internal, 1)
+	learn(false, "2", inventory.Internal, 1)
+	l.Tags = []inventory.Tag{{KeyName: "envType", Value: "DEV", Source: "AKTO"}, {KeyName: "mine", Value: "a", Source: "USER"}}
+	learn(true, "1", inventory.Internal, 1000, "team=x", "app=y", "envType=PRODUCTION", "mine=b", "=z", strings.Repeat("k", 300)+"=1")
+	tags("envType=PRODUCTION/KUBERNETES mine=a/USER app=y/KUBERNETES team=x/KUBERNETES")
+	learn(false, "1", inventory.Internal, 2000, "team=z") // which instances may differ in
+	learn(true, "1", inventory.Internal, 5000, "team=z", "app=y")
+	tags("envType=PRODUCTION/KUBERNETES mine=a/USER app=y/KUBERNETES team=z/KUBERNETES")
+	for i := range 100 {
+		l.Learn("1", map[string]string{fmt.Sprint(i): "v"}, 5000)
+	}
+	if len(l.Tags) != 50 {
+		t.Errorf("there are %d tags", len(l.Tags))
 	}
 }

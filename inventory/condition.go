@@ -58,6 +58,17 @@ func Methods() []string {
 	return []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "OTHER", "TRACK", "CONNECT", "WS"}
 }
 
+// Method returns the method of the endpoints that requests of a method are of: the one
+// of Methods, whatever its letter case; OTHER for what is none of them.
+func Method(name string) string {
+	upper := strings.ToUpper(strings.TrimSpace(name)) // name itself, nearly always
+	switch upper {
+	case "", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "TRACK", "CONNECT", "WS":
+		return upper
+	}
+	return "OTHER"
+}
+
 // anyCustomAuth stands for all ways to authenticate that people defined.
 const anyCustomAuth = "CUSTOM"
 

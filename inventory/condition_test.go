@@ -182,3 +182,14 @@ func TestReplace(t *testing.T) {
 		t.Error("nothing to replace is a change")
 	}
 }
+
+func TestMethod(t *testing.T) {
+	for _, m := range inventory.Methods() {
+		if got := inventory.Method(" " + strings.ToLower(m)); got != m {
+			t.Errorf("Method(%q) = %q", m, got)
+		}
+	}
+	if got := inventory.Method("PROPFIND"); got != "OTHER" {
+		t.Errorf("Method(PROPFIND) = %q, want OTHER", got)
+	}
+}

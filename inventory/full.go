@@ -74,9 +74,17 @@ type CollectionEditor interface {
 	// after an error.
 	DeleteCollections(ctx context.Context, ids []int32) (endpoints int, err error)
 	// DropSamples empties samples, sensitive samples, files and values of parameters of
-	// collections, then sets SampleCollectionsDropped of each. It may be repeated
-	// after an error.
+	// collections, then sets SampleCollectionsDropped of each. Examples of dropped
+	// records go too, of the whole account. It may be repeated after an error.
 	DropSamples(ctx context.Context, ids []int32) error
+	// DropRedactable empties what Settings.RedactPayload is about: samples of sources
+	// that are Redactable, values of parameters of endpoints that such a source told,
+	// and examples of dropped records. It may be repeated after an error.
+	DropRedactable(ctx context.Context, ids []int32) error
+	// DropSamplesOf empties samples, sensitive samples and values of parameters of
+	// endpoints, and examples of dropped records. Keys of what does not exist are
+	// skipped. It may be repeated after an error.
+	DropSamplesOf(ctx context.Context, keys []EndpointKey) error
 }
 
 // An EndpointEditor changes endpoints.

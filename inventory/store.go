@@ -122,6 +122,10 @@ type CollectionStore interface {
 	HostCollection(ctx context.Context, host string, now int64) (Collection, error)
 	// EnsureCollection returns the collection with an id, made if there is none.
 	EnsureCollection(ctx context.Context, id int32, now int64) (Collection, error)
+	// LabelCollection has the labels of a collection learn (see Labels.Learn) and returns
+	// it. ConfigVersion does not see that, and what it means for groups is left to
+	// GroupStore.Regroup.
+	LabelCollection(ctx context.Context, id int32, direction string, tags map[string]string, at int64) (Collection, error)
 }
 
 // An EndpointStore keeps endpoints. Where a collection is named, the id of a group

@@ -91,8 +91,8 @@ func (l *limited) AddCollection(ctx context.Context, c inventory.Collection) (in
 	return c, err
 }
 
-// HostCollection and EnsureCollection make what the learner needs; a caller with
-// a limit has no business there.
+// HostCollection, EnsureCollection and LabelCollection do what the learner needs; a
+// caller with a limit has no business there.
 func (l *limited) HostCollection(context.Context, string, int64) (inventory.Collection, error) {
 	return inventory.Collection{}, fault.New(fault.Denied, "collections of hosts are made by traffic")
 }
@@ -102,6 +102,10 @@ func (l *limited) EnsureCollection(ctx context.Context, id int32, now int64) (in
 		return inventory.Collection{}, err
 	}
 	return l.all.EnsureCollection(ctx, id, now)
+}
+
+func (l *limited) LabelCollection(context.Context, int32, string, map[string]string, int64) (inventory.Collection, error) {
+	return inventory.Collection{}, fault.New(fault.Denied, "labels of collections are learned from traffic")
 }
 
 func (l *limited) Endpoint(ctx context.Context, k inventory.EndpointKey) (inventory.Endpoint, error) {

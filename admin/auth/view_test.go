@@ -55,6 +55,18 @@ func (s *spy) DropSamples(_ context.Context, ids []int32) error {
 	return nil
 }
 
+func (s *spy) DropRedactable(_ context.Context, ids []int32) error {
+	s.asked = append(s.asked, ids...)
+	return nil
+}
+
+func (s *spy) DropSamplesOf(_ context.Context, keys []inventory.EndpointKey) error {
+	for _, k := range keys {
+		s.asked = append(s.asked, k.Collection)
+	}
+	return nil
+}
+
 func (s *spy) EditEndpoints(_ context.Context, keys []inventory.EndpointKey, _ func(*inventory.Endpoint) (bool, error)) (int, error) {
 	for _, k := range keys {
 		s.asked = append(s.asked, k.Collection)
@@ -141,9 +153,11 @@ func TestLimitedLists(t *testing.T) {
 	_, _ = l.DeleteCollections(ctx, nil) // is none, not all
 	_, _ = l.DeleteCollections(ctx, []int32{1, 2})
 	_ = l.DropSamples(ctx, []int32{1, 2})
+	_ = l.DropRedactable(ctx, []int32{1, 2})
 	_, _ = l.EditEndpoints(ctx, keys, nil)
 	_, _ = l.DeleteEndpoints(ctx, keys)
-	if !slices.Equal(s.asked, []int32{1, 1, 1, 1}) {
+	_ = l.DropSamplesOf(ctx, keys)
+	if !slices.Equal(s.asked, []int32{1, 1, 1, 1, 1, 1}) {
 		t.Errorf("edits reach the collections %v", s.asked)
 	}
 	if keys[1].Collection != 2 {

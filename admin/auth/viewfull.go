@@ -131,6 +131,10 @@ func (l *limited) DropSamples(ctx context.Context, ids []int32) error {
 	return l.all.DropSamples(ctx, l.listed(ids))
 }
 
+func (l *limited) DropRedactable(ctx context.Context, ids []int32) error {
+	return l.all.DropRedactable(ctx, l.listed(ids))
+}
+
 // listed is among for methods that know no "all".
 func (l *limited) listed(ids []int32) []int32 {
 	return l.among(append([]int32{}, ids...))
@@ -150,6 +154,14 @@ func (l *limited) DeleteEndpoints(ctx context.Context, keys []inventory.Endpoint
 		return 0, err
 	}
 	return l.all.DeleteEndpoints(ctx, keys)
+}
+
+func (l *limited) DropSamplesOf(ctx context.Context, keys []inventory.EndpointKey) error {
+	keys, err := l.keys(ctx, keys)
+	if err != nil {
+		return err
+	}
+	return l.all.DropSamplesOf(ctx, keys)
 }
 
 // keys leaves the visible ones.

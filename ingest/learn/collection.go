@@ -35,7 +35,8 @@ type collection struct {
 	id          int32
 	deactivated bool
 	redact      bool
-	mcp         bool      // an MCP server: its paths are never merged
+	mcp         bool // an MCP server: its paths are never merged
+	labels      inventory.Labels
 	until       time.Time // when it is read again
 
 	set     *pathtmpl.Set     // its endpoints; nil until needed
@@ -56,6 +57,7 @@ type collection struct {
 // describe takes over what matters of a stored collection.
 func (c *collection) describe(stored *inventory.Collection) {
 	c.deactivated, c.redact = stored.Deactivated, stored.Redact
+	c.labels = inventory.Labels{AccessType: stored.AccessType, Tags: stored.AllTags()}
 	c.mcp = slices.ContainsFunc(stored.Tags, func(t inventory.Tag) bool { return t.KeyName == mcpTag })
 }
 
@@ -120,6 +122,23 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 		if !pause(ctx, delay) {
 			return nil
 		}
+	}
+}
+
+// label has a collection learn what a record tells of it.
+func (l *Learner) label(ctx context.Context, c *collection, r *ingest.Record, e *har.Entry, at int64) {
+	direction, tags := r.Direction, map[string]string(nil)
+	if m := e.Harken; m != nil {
+		direction, tags = cmp.Or(direction, m.Direction), m.Tags
+	}
+	if !c.labels.Learn(direction, tags, at) {
+		return
+	}
+	// What fails is tried again when the collection is read again, with the next record.
+	_, err := l.cfg.Stores.Account(c.account).LabelCollection(ctx, c.id, direction, tags, at)
+	if err != nil && ctx.Err() == nil {
+		l.metrics.storeErrors.Inc()
+		l.log.Warn("labels of a collection cannot be stored", "account", c.account, "collection", c.id, "err", err)
 	}
 }
 

@@ -365,6 +365,10 @@ func (a *memoryAccount) EnsureCollection(_ context.Context, id int32, _ int64) (
 	return inventory.Collection{ID: id}, nil
 }
 
+func (a *memoryAccount) LabelCollection(_ context.Context, id int32, _ string, _ map[string]string, _ int64) (inventory.Collection, error) {
+	return inventory.Collection{ID: id}, nil
+}
+
 func (a *memoryAccount) Keys(_ context.Context, id int32, _ func(inventory.EndpointKey) error) error {
 	if id == a.m.panics && id != 0 {
 		panic("keys of a bad collection")

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -124,8 +125,10 @@ func (l *Learner) learnEntry(ctx context.Context, r *ingest.Record, e *har.Entry
 		l.drop(account, cfg, r, e, reasonDeactivated)
 		return true
 	}
+	at := l.timeOf(r, e)
+	l.label(ctx, c, r, e, at)
 	x := observed{
-		Record: r, entry: e, account: account, cfg: cfg, c: c, at: l.timeOf(r, e),
+		Record: r, entry: e, account: account, cfg: cfg, c: c, at: at,
 		redact: c.redact || cfg.settings.Redacts(r.Source),
 	}
 	if scheme != "" && authority != "" {
@@ -248,11 +251,10 @@ func (w *worker) find(e *har.Entry, part *extract.Part, template string) {
 func (w *worker) access(x *observed) string {
 	peers := w.auth.forwarded
 	direction := x.Direction
+	peers = append(peers, x.entry.Server())
 	if m := x.entry.Harken; m != nil {
-		peers = append(peers, m.Client, m.Server)
-		if direction == "" {
-			direction = m.Direction
-		}
+		peers = append(peers, m.Client)
+		direction = cmp.Or(direction, m.Direction)
 	}
 	w.auth.forwarded = peers
 	return x.cfg.access.Type(direction, peers...)
@@ -348,13 +350,13 @@ func (ep *endpoint) sawCode(code int, at int64) {
 	}
 }
 
-// methodOf is the method of a request. The handshake of a WebSocket is a GET also
+// methodOf is the method of the endpoint of a request. The handshake of a WebSocket is a GET also
 // where it is an extended CONNECT (RFC 8441).
 func methodOf(e *har.Entry) string {
 	if e.Request.Method == http.MethodConnect && e.IsWebSocket() {
 		return http.MethodGet
 	}
-	return e.Request.Method
+	return inventory.Method(e.Request.Method)
 }
 
 // apiType tells what kind of API a request is of.

@@ -263,6 +263,11 @@ func TestAccess(t *testing.T) {
 	f("PARTNER", "10.1.1.1", "8.8.4.4", "", "", inventory.Settings{PartnerIPs: []string{"8.8.4.0/24"}})
 	f("", "", "", "", "", inventory.Settings{})
 	f("PUBLIC", "10.1.1.1:5", "192.168.1.1:80", "", "", inventory.Settings{PrivateCIDRs: []string{"10.0.0.0/8"}})
+	db := openStore(t) // what browsers know
+	learnAll(t, db, withMeta(t, get("https://api.partner.com/a").record(1), func(e *har.Entry) { e.ServerIPAddress = "8.8.8.8" }))
+	if got := strings.Join(inventoryOf(t, db, account)[0].AccessTypes, " "); got != "PUBLIC" {
+		t.Errorf("serverIPAddress: %q, want PUBLIC", got)
+	}
 }
 
 // TestRedactCollection is R21.
@@ -419,6 +424,64 @@ func TestReload(t *testing.T) {
 	l.Reload()
 	step(2, x)
 	if d := cmp.Diff([]string{"OPTIONS /a 1"}, urls(t, db)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestMethods has the methods that an endpoint can have: in upper case, and one for all
+// that the inventory does not know.
+func TestMethods(t *testing.T) {
+	db := openStore(t)
+	var xs []exchange
+	for _, m := range []string{"get", "PROPFIND", "REPORT", "TRACK"} {
+		x := get("https://api.shop.com/m")
+		x.method = m
+		xs = append(xs, x)
+	}
+	learnAll(t, db, records(xs...)...)
+	if d := cmp.Diff([]string{"GET /m 1", "OTHER /m 2", "TRACK /m 1"}, urls(t, db)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestLabels has records tell from which side their host was seen, and labels of who
+// recorded them.
+func TestLabels(t *testing.T) {
+	db := openStore(t)
+	var rs []*ingest.Record
+	for i, meta := range []string{
+		`{"direction":"2","tags":{"team":"a"}}`, `{"direction":"1","tags":{"app":"b"}}`, `{"direction":"2"}`,
+	} {
+		for _, host := range []string{"in.shop.com", "out.shop.com"} {
+			if host == "out.shop.com" && i == 1 {
+				continue
+			}
+			r, err := ingest.ParseRecord(fmt.Appendf(nil,
+				`{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"GET","url":"https://%s/a"},"response":{"status":200},"_harken":%s}`, host, meta))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Origin = ingest.Origin{Log: mark.Log, Seq: int64(len(rs) + 1)}
+			rs = append(rs, r)
+		}
+	}
+	learnAll(t, db, rs...)
+	cols, err := db.Account(account).Collections(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range cols {
+		if c := &cols[i]; c.HostName != "" {
+			line := c.HostName + " " + c.AccessType
+			for _, tag := range c.Tags {
+				line += " " + tag.KeyName + "=" + tag.Value
+			}
+			got = append(got, line)
+		}
+	}
+	slices.Sort(got)
+	if d := cmp.Diff([]string{"in.shop.com Internal team=a app=b", "out.shop.com Third party team=a"}, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

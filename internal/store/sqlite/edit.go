@@ -14,6 +14,34 @@ import (
 
 // EditCollections changes collections in one transaction.
 func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inventory.Collection) (bool, error)) ([]inventory.Collection, error) {
+	return s.edit(ctx, ids, edit, s.changed)
+}
+
+// LabelCollection stores what a record tells.
+func (s *store) LabelCollection(ctx context.Context, id int32, direction string, tags map[string]string, at int64) (inventory.Collection, error) {
+	done, err := s.edit(ctx, []int32{id}, func(c *inventory.Collection) (bool, error) {
+		l := inventory.Labels{AccessType: c.AccessType, Tags: c.AllTags()}
+		if !l.Learn(direction, tags, at) {
+			return false, nil
+		}
+		if c.AccessType = l.AccessType; !slices.Equal(c.AllTags(), l.Tags) {
+			c.Tags = l.Tags
+		}
+		return true, nil
+	}, func(context.Context, *sql.Tx) error { return nil })
+	if err != nil {
+		return inventory.Collection{}, err
+	}
+	if len(done) > 0 {
+		return done[0], nil
+	}
+	return s.Collection(ctx, id)
+}
+
+// edit changes collections, and calls after if there was something to change.
+func (s *store) edit(
+	ctx context.Context, ids []int32, edit func(*inventory.Collection) (bool, error), after func(context.Context, *sql.Tx) error,
+) ([]inventory.Collection, error) {
 	if err := s.seed(ctx); err != nil {
 		return nil, err
 	}
@@ -43,7 +71,7 @@ func (s *store) EditCollections(ctx context.Context, ids []int32, edit func(*inv
 		if len(done) == 0 {
 			return nil
 		}
-		return s.changed(ctx, tx)
+		return after(ctx, tx)
 	})
 	if err != nil {
 		return nil, err
@@ -184,10 +212,20 @@ func (s *store) deleteSome(ctx context.Context, id int32) (n int, done bool, err
 	return n, done, err
 }
 
+// Endpoints as they are stored: from a row id on, and one.
+const (
+	selectWhole = `SELECT id, url, method, sampled, facts, params, traffic FROM endpoints WHERE account = ? AND collection = ?`
+	selectSome  = selectWhole + ` AND id > ? ORDER BY id LIMIT ?`
+	selectOne   = selectWhole + ` AND url = ? AND method = ?`
+)
+
 // some reads endpoints of a collection whose row ids are above one.
 func (s *store) some(ctx context.Context, tx *sql.Tx, collection int32, above int64, limit int) ([]storedEndpoint, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, url, method, sampled, facts, params, traffic FROM endpoints
-		WHERE account = ? AND collection = ? AND id > ? ORDER BY id LIMIT ?`, s.account, collection, above, limit)
+	return s.read(ctx, tx, collection, selectSome, above, limit)
+}
+
+func (s *store) read(ctx context.Context, tx *sql.Tx, collection int32, query string, args ...any) ([]storedEndpoint, error) {
+	rows, err := tx.QueryContext(ctx, query, append([]any{s.account, collection}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -205,67 +243,6 @@ func (s *store) some(ctx context.Context, tx *sql.Tx, collection int32, above in
 		all = append(all, e)
 	}
 	return all, rows.Err()
-}
-
-// DropSamples forgets what was recorded of collections beside its shape.
-func (s *store) DropSamples(ctx context.Context, ids []int32) error {
-	for _, id := range ids {
-		for above := int64(0); above >= 0; {
-			var err error
-			if above, err = s.dropSome(ctx, id, above); err != nil {
-				return fmt.Errorf("drop samples of collection %d: %w", id, err)
-			}
-		}
-	}
-	return nil
-}
-
-// dropSome returns the row id up to which it came, -1 at the end.
-func (s *store) dropSome(ctx context.Context, id int32, above int64) (next int64, err error) {
-	err = s.db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		es, err := s.some(ctx, tx, id, above, editChunk)
-		if err != nil {
-			return err
-		}
-		next = -1
-		if len(es) == editChunk {
-			next = es[len(es)-1].id
-		}
-		for i := range es {
-			if err := dropSamplesOf(ctx, tx, &es[i]); err != nil {
-				return err
-			}
-		}
-		if next >= 0 {
-			return nil
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM files WHERE account = ? AND collection = ?`, s.account, id); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE collections SET samples_dropped = 1 WHERE account = ? AND id = ?`, s.account, id); err != nil {
-			return err
-		}
-		return s.changed(ctx, tx)
-	})
-	return next, err
-}
-
-func dropSamplesOf(ctx context.Context, tx *sql.Tx, e *storedEndpoint) error {
-	for _, q := range [...]string{
-		`DELETE FROM samples WHERE id BETWEEN ?1 << 4 AND ?1 << 4 | 15`,
-		`DELETE FROM sensitive_index WHERE endpoint = ?`,
-		`DELETE FROM sensitive_samples WHERE endpoint = ?`,
-	} {
-		if _, err := tx.ExecContext(ctx, q, e.id); err != nil {
-			return err
-		}
-	}
-	for i := range e.Params {
-		p := &e.Params[i]
-		p.Values, p.Sketch, p.HasRange, p.Min, p.Max = nil, nil, false, 0, 0
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE endpoints SET params = ? WHERE id = ?`, inventory.AppendParams(nil, &e.Endpoint), e.id)
-	return err
 }
 
 // EditEndpoints changes facts of endpoints in one transaction.

@@ -92,6 +92,39 @@ func (k check) deleteCollections() {
 	}
 }
 
+// labels has a collection learn what records tell of it.
+func (k check) labels() {
+	t, f := k.t, k.s.Full(account)
+	c, err := f.HostCollection(t.Context(), "a.dev.corp", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := f.ConfigVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := func(direction, team, want string) {
+		t.Helper()
+		got, err := f.LabelCollection(t.Context(), c.ID, direction, map[string]string{"team": team}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := f.Collection(t.Context(), c.ID)
+		if s := fmt.Sprint(stored.AccessType, " ", stored.AllTags()); err != nil || s != want || cmp.Diff(stored, got) != "" {
+			t.Errorf("the collection is %s (%+v), %v; want %s", s, got, err, want)
+		}
+	}
+	label("2", "x", "Third party [{1 envType DEV AKTO} {9 team x KUBERNETES}]")
+	label("1", "x", "Internal [{1 envType DEV AKTO} {9 team x KUBERNETES}]")
+	label("2", "y", "Internal [{1 envType DEV AKTO} {9 team x KUBERNETES}]")
+	if v, err := f.ConfigVersion(t.Context()); err != nil || v != version {
+		t.Errorf("the version of the configuration is %d, %v; want %d", v, err, version)
+	}
+	if _, err := f.LabelCollection(t.Context(), 404, "1", nil, 9); kind(err) != fault.NotFound {
+		t.Errorf("labels of a collection that does not exist: %v", err)
+	}
+}
+
 func (k check) dropSamples() {
 	t, f := k.t, k.s.Full(account)
 	if _, err := f.EnsureCollection(t.Context(), 1, 1); err != nil {
@@ -101,8 +134,14 @@ func (k check) dropSamples() {
 		apply(t, k.s, withAll(fmt.Sprint("/", i), 0))
 	}
 	apply(t, k.s, withAll("/0", 1))
+	u := update()
+	u.Accounts[account].Drops = []inventory.Drop{{Rule: "status", Host: "h", Count: 2, Last: 1, Example: []byte("d")}}
+	apply(t, k.s, u)
 	if err := f.DropSamples(t.Context(), []int32{0}); err != nil {
 		t.Fatal(err)
+	}
+	if drops, err := f.Drops(t.Context()); err != nil || len(drops) != 1 || drops[0].Count != 2 || len(drops[0].Example) != 0 {
+		t.Errorf("drops = %+v, %v; want one without example", drops, err)
 	}
 	e, err := f.Endpoint(t.Context(), key("/0"))
 	if err != nil || len(e.Params) != 2 || e.Params[0].Values != nil || e.Params[1].HasRange {

@@ -407,11 +407,14 @@ func full() []test {
 		{"editCollections", check.editCollections},
 		{"deleteCollections", check.deleteCollections},
 		{"dropSamples", check.dropSamples},
+		{"labels", check.labels},
 		{"editEndpoints", check.editEndpoints},
 		{"deleteEndpoints", check.deleteEndpoints},
 		{"redactedMeanwhile", check.redactedMeanwhile},
 		{"redactedAccount", check.redactedAccount},
 		{"redactedType", check.redactedType},
+		{"dropRedactable", check.dropRedactable},
+		{"dropSamplesOf", check.dropSamplesOf},
 		{"compactSamples", check.compactSamples},
 	}
 }

@@ -86,3 +86,34 @@ func (k check) redactedType() {
 	learnedBefore(k.t, k.s, now) // more than now is redacted
 	k.clear("/a", [4]int{1, 2, 2, 1})
 }
+
+// dropRedactable empties what was stored in the clear: an upload keeps its samples, and
+// its values unless live traffic may have told them.
+func (k check) dropRedactable() {
+	f := k.s.Full(account)
+	learnedBefore(k.t, k.s, inventory.Redaction{})
+	both := inventory.Endpoint{EndpointKey: key("/up"), Count: 1, Sources: map[string]int64{"SDK": 1}}
+	for _, want := range [][4]int{{1, 1, 1, 0}, {0, 1, 1, 0}} {
+		if err := f.DropRedactable(k.t.Context(), []int32{0, 7}); err != nil {
+			k.t.Fatal(err)
+		}
+		k.clear("/a", [4]int{})
+		k.clear("/up", want)
+		apply(k.t, k.s, update(both))
+	}
+	if c, err := f.Collection(k.t.Context(), 0); err != nil || c.SampleCollectionsDropped {
+		k.t.Errorf("collection = %+v, %v; want one that is not redacted itself", c, err)
+	}
+	learnedBefore(k.t, k.s, inventory.Redaction{Live: true})
+	k.clear("/a", [4]int{1, 1, 1, 1})
+}
+
+// dropSamplesOf empties some endpoints.
+func (k check) dropSamplesOf() {
+	learnedBefore(k.t, k.s, inventory.Redaction{})
+	if err := k.s.Full(account).DropSamplesOf(k.t.Context(), []inventory.EndpointKey{key("/a"), key("/none")}); err != nil {
+		k.t.Fatal(err)
+	}
+	k.clear("/a", [4]int{})
+	k.clear("/up", [4]int{1, 1, 1, 0})
+}
