@@ -234,7 +234,7 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
 	}
 	if known && !d.whole(id) {
-		k := inventory.EndpointKey{Collection: id, Method: strings.ToUpper(e.Request.Method)}
+		k := inventory.EndpointKey{Collection: id, Method: inventory.EndpointMethod(e.Method())}
 		k.URL, _ = d.paths[id].Match(k.Method, pathtmpl.Normalize(e.Request.URL))
 		if !d.wanted[k] {
 			return nil

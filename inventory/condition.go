@@ -53,9 +53,27 @@ const (
 	MaxConditionBytes = 1000   // of a regular expression or a query
 )
 
+// OtherMethod is the method of endpoints that are called with none of the others.
+const OtherMethod = "OTHER"
+
 // Methods are the methods that an endpoint can have.
 func Methods() []string {
-	return []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "OTHER", "TRACK", "CONNECT", "WS"}
+	return []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", OtherMethod, "TRACK", "CONNECT", "WS"}
+}
+
+// EndpointMethod returns the method of the endpoint that a request with a method is of.
+func EndpointMethod(method string) string {
+	switch method {
+	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH": // nearly all
+		return method
+	}
+	// By the list, and not by the request, which must not be kept in memory.
+	for _, m := range Methods() {
+		if strings.EqualFold(m, method) {
+			return m
+		}
+	}
+	return OtherMethod
 }
 
 // anyCustomAuth stands for all ways to authenticate that people defined.

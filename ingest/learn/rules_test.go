@@ -51,6 +51,22 @@ func vendor(name, body string) exchange {
 	return x
 }
 
+// TestMethods: an endpoint has one of the known methods, so that it can be named by it.
+func TestMethods(t *testing.T) {
+	db := openStore(t)
+	var xs []exchange
+	for _, method := range []string{"GET", "get", "Patch", "TRACE", "track", "PROPFIND", "Brew", strings.Repeat("X", 300)} {
+		x := get("https://api.shop.com/tea")
+		x.method = method
+		xs = append(xs, x)
+	}
+	learnAll(t, db, records(xs...)...)
+	want := []string{"GET /tea 2", "OTHER /tea 3", "PATCH /tea 1", "TRACE /tea 1", "TRACK /tea 1"}
+	if diff := cmp.Diff(want, urls(t, db)); diff != "" {
+		t.Errorf("learned (-want +got):\n%s", diff)
+	}
+}
+
 // TestMerge are M1 to M8 through the learner.
 func TestMerge(t *testing.T) {
 	names := strings.Fields("zxqv kplm qztw wjxk vbnq hgfz tqpl mzrk dxvw jqkn pwzt")
