@@ -142,9 +142,9 @@ type sourceSeen struct {
 // fetchAPIInfos lists the endpoints of one collection or of several with
 // authentication, access, traffic and status codes.
 func (a *API) fetchAPIInfos(ctx context.Context, c *auth.Caller, in apiInfosRequest) (apiInfosResponse, error) {
-	if in.APICollectionIDs == nil {
+	if len(in.APICollectionIDs) == 0 {
 		if !in.APICollectionID.Set {
-			return apiInfosResponse{}, fault.New(fault.Invalid, "apiCollectionId: is required")
+			return apiInfosResponse{}, fault.New(fault.Invalid, "apiCollectionId: is required, or apiCollectionIds")
 		}
 		col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
 		if err != nil {
