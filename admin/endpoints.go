@@ -128,7 +128,7 @@ type apiInfo struct {
 	RiskScore           int                   `json:"riskScore"`
 	ResponseCodes       []int                 `json:"responseCodes"`
 	APIType             string                `json:"apiType"`
-	Description         *string               `json:"description"`
+	Description         string                `json:"description"`
 	TagsList            []inventory.Tag       `json:"tagsList"`
 	Sources             map[string]sourceSeen `json:"sources"`
 	LastTested          int64                 `json:"lastTested"`
@@ -221,7 +221,7 @@ func (a *API) toAPIInfo(e *inventory.Endpoint, sensitive bool) apiInfo {
 		ID: e.EndpointKey, Count: e.Count, Origins: orEmpty(e.Origins), CollectionIDs: collectionIDs(e.Collection, e.Groups),
 		AllAuthTypesFound: orEmpty(e.AuthTypes), ActualAuthType: actualAuth(e.AuthTypes), APIAccessTypes: orEmpty(e.AccessTypes),
 		LastSeen: e.LastSeen, DiscoveredTimestamp: e.Discovered, ResponseCodes: orEmpty(e.ResponseCodes), APIType: e.APIType,
-		Description: orNull(e.Description), TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
+		Description: e.Description, TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
 		IsSensitive: sensitive,
 	}
 	for name, at := range e.Sources {
