@@ -11,6 +11,7 @@ import (
 	"harken/admin/auth"
 	"harken/har"
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/fault"
 	"harken/inventory/pathtmpl"
@@ -258,20 +259,23 @@ func (d *harDump) whole(id int32) bool {
 // its host, everything else in the one that it names. It is false for a host
 // whose records were all dropped before a collection was made.
 func (d *harDump) collectionOf(r *ingest.Record) (int32, bool) {
-	switch r.Source {
-	case "MIRRORING", "SDK", "OTHER", "":
-		if !strings.ContainsFunc(r.Host, func(c rune) bool { return 'a' <= c && c <= 'z' || c > 0x7f }) {
-			return r.Collection, true
-		}
-		id, ok := d.hosts[r.Host]
-		if !ok {
-			// The port of the scheme is not part of a collection's host.
-			id, ok = d.hosts[strings.TrimSuffix(strings.TrimSuffix(r.Host, ":443"), ":80")]
-		}
-		return id, ok
-	default:
+	if !filter.HostMode(r.Source) {
 		return r.Collection, true
 	}
+	host, ip := filter.CollectionHost(r.Host, "") // without the port of the scheme
+	if ip {
+		if host = filter.IPHost(r.Host, ""); d.hosts[host] == 0 {
+			return 0, true // as long as addresses have no collections of their own
+		}
+	}
+	if host == "" {
+		return r.Collection, true
+	}
+	id, ok := d.hosts[r.Host]
+	if !ok {
+		id, ok = d.hosts[host]
+	}
+	return id, ok
 }
 
 // samples writes the stored samples, for want of a log.

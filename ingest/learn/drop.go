@@ -5,6 +5,7 @@ import (
 
 	"harken/har"
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/pathtmpl"
 )
@@ -29,8 +30,8 @@ func (l *Learner) drop(account int32, cfg *accountConfig, r *ingest.Record, e *h
 		_, authority := origin(e.Request.URL)
 		host = strings.ToLower(strings.TrimSpace(hostOf(e, authority)))
 	}
-	if len(host) > maxHost {
-		host = specialHost
+	if len(host) > filter.MaxHost {
+		host = filter.SpecialHost
 	}
 	k := dropKey{reason, host}
 	d := part.drops[k]
