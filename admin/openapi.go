@@ -130,7 +130,7 @@ func specOf(version string) func() (*ui.Asset, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ui.NewAsset("application/json", b)
+		return ui.NewAsset("application/json; charset=utf-8", b)
 	})
 }
 
