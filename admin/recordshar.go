@@ -49,7 +49,7 @@ type recordsHARRequest struct {
 }
 
 // recordsHAR gives the recorded traffic as a HAR file, all or that of a collection,
-// an endpoint or a time.
+// an endpoint or a time. What is redacted in the inventory is redacted in it.
 func (a *API) recordsHAR(ctx context.Context, c *auth.Caller, in recordsHARRequest) (*file, error) {
 	d := &harDump{api: a, caller: c, account: strconv.Itoa(int(c.Account))}
 	for _, t := range []struct {
@@ -107,8 +107,9 @@ type harDump struct {
 	// The endpoints whose records are wanted, and by collection the paths of all
 	// endpoints, to tell theirs from those of others; nil if whole collections are
 	// wanted.
-	wanted map[inventory.EndpointKey]bool
-	paths  map[int32]*pathtmpl.Set
+	wanted   map[inventory.EndpointKey]bool
+	paths    map[int32]*pathtmpl.Set
+	redactor *logRedactor
 }
 
 // pick reads "METHOD URL", the text of which the page makes links.
@@ -145,6 +146,9 @@ func (d *harDump) prepare(ctx context.Context) error {
 		if all[i].HostName != "" {
 			d.hosts[all[i].HostName] = all[i].ID
 		}
+	}
+	if d.redactor, err = d.api.newLogRedactor(ctx, d.caller, all); err != nil {
+		return err
 	}
 	if err := d.members(ctx); err != nil {
 		return err
@@ -205,7 +209,7 @@ func (d *harDump) write(ctx context.Context, w io.Writer) error {
 	if d.api.cfg.Records == nil {
 		err = d.samples(ctx, out)
 	} else {
-		err = d.api.cfg.Records.Scan(ctx, d.from, d.to, func(r *ingest.Record) error { return d.record(out, r) })
+		err = d.api.cfg.Records.Scan(ctx, d.from, d.to, func(r *ingest.Record) error { return d.record(ctx, out, r) })
 	}
 	if err != nil {
 		return err
@@ -214,7 +218,7 @@ func (d *harDump) write(ctx context.Context, w io.Writer) error {
 }
 
 // record writes one record of the log, if it belongs to what was asked for.
-func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
+func (d *harDump) record(ctx context.Context, out *har.Writer, r *ingest.Record) error {
 	if r.Account != d.account {
 		return nil
 	}
@@ -227,7 +231,8 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 	} else if !d.whole(id) && d.paths[id] == nil {
 		return nil
 	}
-	if (!known || d.whole(id)) && r.Form == ingest.FormHAR {
+	redacted := d.redactor.concerns(r, id, known)
+	if (!known || d.whole(id)) && r.Form == ingest.FormHAR && !redacted {
 		return out.Write(r.Data) // as it came: most of a download is copied and never decoded
 	}
 	var e har.Entry
@@ -241,7 +246,11 @@ func (d *harDump) record(out *har.Writer, r *ingest.Record) error {
 			return nil
 		}
 	}
-	if r.Form == ingest.FormHAR {
+	if redacted {
+		if err := d.redactor.entry(ctx, r, &e, id, known); err != nil {
+			return err
+		}
+	} else if r.Form == ingest.FormHAR {
 		return out.Write(r.Data)
 	}
 	return out.Write(har.AppendEntry(nil, &e))

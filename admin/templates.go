@@ -39,10 +39,7 @@ func (a *API) templateSet(ctx context.Context, c *auth.Caller, col *inventory.Co
 	}
 	opt := pathtmpl.Options{
 		Versions: s.MergeVersions, FoldCase: s.IgnoreCase, NoExamples: col.Redact || s.RedactPayload, MaxURLs: maxTemplateURLs, MaxBytes: maxTemplateBytes,
-		Semantic: func(segment string) bool {
-			t := types.Text("", segment)
-			return t != datatype.Generic && t != datatype.Other
-		},
+		Semantic: types.HasType,
 	}
 	if state, err = c.Store.TemplateState(ctx, col.ID); err != nil {
 		return nil, state, err

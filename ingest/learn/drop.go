@@ -74,7 +74,7 @@ func (l *Learner) example(cfg *accountConfig, r *ingest.Record, e *har.Entry, ol
 	}
 	if all {
 		// Which segments of its path are values is only known of what was learned.
-		template, _ := pathtmpl.Parameterize(pathtmpl.Normalize(e.Request.URL), pathtmpl.Options{Versions: true, Semantic: semantic(cfg.detector)})
+		template, _ := pathtmpl.Parameterize(pathtmpl.Normalize(e.Request.URL), pathtmpl.Options{Versions: true, Semantic: cfg.detector.HasType})
 		cfg.all.Entry(e, template)
 	} else if cfg.typed != nil {
 		cfg.typed.Entry(e, "")

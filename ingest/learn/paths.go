@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/pathtmpl"
 )
 
@@ -89,7 +88,7 @@ func (l *Learner) needSet(ctx context.Context, c *collection, cfg *accountConfig
 // looked through for look-alikes.
 func (a *accounts) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
 	opt := pathtmpl.Options{
-		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: semantic(cfg.detector),
+		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: cfg.detector.HasType,
 		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
 		// A type that is redacted may be that of any segment.
 		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
@@ -150,17 +149,6 @@ func recall(ctx context.Context, store inventory.Store, collection int32, set *p
 		set.Recall(k.Method, k.URL, values, types)
 	}
 	return nil
-}
-
-// semantic gives the test whether a path segment has a type of its own.
-func semantic(d *datatype.Detector) func(segment string) bool {
-	return func(segment string) bool {
-		switch d.Text("", segment) {
-		case datatype.Generic, datatype.Other:
-			return false
-		}
-		return true
-	}
 }
 
 // evidenceEvery is how many times Config.MergeEvery new evidence waits to be stored.

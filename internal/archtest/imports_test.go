@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"capture/mitm/xconnect":   {},
 	"admin": {
 		"admin/auth", "admin/ui", "inventory", "inventory/datatype", "inventory/pathtmpl", "inventory/fault",
-		"ingest", "ingest/importer", "ingest/importer/harfile", "ingest/learn/filter", "inventory/extract", "har", "certs",
+		"ingest", "ingest/importer", "ingest/importer/harfile", "ingest/learn/filter", "inventory/extract", "har", "har/redact", "certs",
 		"internal/job", "internal/outbound",
 	},
 	"internal/store/sqlite":    {"inventory", "admin/auth", "inventory/fault", "inventory/datatype", "har", "ingest", "internal/job"},
