@@ -3,6 +3,7 @@ package admin_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,15 +36,13 @@ func TestRecordsAreRedacted(t *testing.T) {
 	}
 	recs = append(recs, flat)
 	w := start(t, func(c *admin.Config) { c.Records = recs })
+	const everything = "secret1 secret2 secret3 secret4 secret5 secret6 4711 4712 4713"
 	// holds checks what a download of everything holds, and that all records are in it.
 	holds := func(step string, want ...string) {
 		t.Helper()
 		b := w.want(t, 200, "admin", http.MethodGet, "/api/records.har", nil)
-		for _, s := range strings.Fields("secret1 secret2 secret3 secret4 secret5 secret6 4711 4712 4713") {
-			expected := false
-			for _, x := range want {
-				expected = expected || x == s
-			}
+		for s := range strings.FieldsSeq(everything) {
+			expected := slices.Contains(want, s)
 			if strings.Contains(b, s) != expected {
 				t.Errorf("%s: the download has %s: %t, want %t:\n%s", step, s, !expected, expected, b)
 			}
@@ -52,7 +51,7 @@ func TestRecordsAreRedacted(t *testing.T) {
 			t.Errorf("%s: the download has %d records, want %d", step, n, len(recs))
 		}
 	}
-	holds("nothing is redacted", strings.Fields("secret1 secret2 secret3 secret4 secret5 secret6 4711 4712 4713")...)
+	holds("nothing is redacted", strings.Fields(everything)...)
 	w.call(t, 200, "admin", "addCustomDataType", `{"name":"third","operator":"OR","redacted":true,"valueConditions":{"operator":"AND","predicates":[{"type":"EQUALS_TO","value":"secret3"}]}}`)
 	holds("a type is redacted", strings.Fields("secret1 secret2 secret4 secret5 secret6 4711 4712 4713")...)
 	w.call(t, 200, "admin", "deleteCustomDataType", `{"name":"third"}`)
