@@ -10,12 +10,8 @@ import (
 	"harken/inventory/fault"
 )
 
-// Bounds of what people write on a collection or an endpoint.
-const (
-	maxDescription = 64 << 10 // bytes
-	maxTags        = 100
-	maxTagText     = 256 // bytes
-)
+// maxDescription bounds what people write on a collection or an endpoint.
+const maxDescription = 64 << 10 // bytes
 
 // visible returns the collections that ids name and the caller sees. Unknown ones
 // are skipped; a list that names none is fault.NotFound, unless it is empty.
@@ -111,8 +107,8 @@ type updateEnvTypeRequest struct {
 // away.
 func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTypeRequest) (none, error) {
 	for i, t := range in.EnvType {
-		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > maxTagText || len(t.Value) > maxTagText {
-			return none{}, fault.New(fault.Invalid, "envType: element %d: keyName is empty, or a text is longer than %d bytes", i, maxTagText)
+		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > inventory.MaxTagText || len(t.Value) > inventory.MaxTagText {
+			return none{}, fault.New(fault.Invalid, "envType: element %d: keyName is empty, or a text is longer than %d bytes", i, inventory.MaxTagText)
 		}
 	}
 	cols, err := someVisible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
@@ -127,8 +123,8 @@ func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTyp
 			return had, nil
 		}
 		col.Tags = toggleTags(col.AllTags(), in.EnvType, now)
-		if len(col.Tags) > maxTags {
-			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", maxTags)
+		if len(col.Tags) > inventory.MaxTags {
+			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", inventory.MaxTags)
 		}
 		return true, nil
 	})

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -131,6 +132,29 @@ func (c *Collection) AllTags() []Tag {
 		return []Tag{{LastUpdatedTS: c.StartTS, KeyName: KeyEnvType, Value: env, Source: "AKTO"}}
 	}
 	return nil
+}
+
+// Bounds of the tags of a collection.
+const (
+	MaxTags    = 100
+	MaxTagText = 256 // bytes of a key, and of a value
+)
+
+// Labelled returns the tags that c gets from who recorded its traffic: those that
+// people see, and labels, which may name another environment. Labels that are too
+// many or too long are left out.
+func (c *Collection) Labelled(labels map[string]string, now int64) []Tag {
+	tags := append([]Tag{}, c.AllTags()...)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if key == "" || len(key) > MaxTagText || len(labels[key]) > MaxTagText || len(tags) >= MaxTags {
+			continue
+		}
+		if strings.EqualFold(key, KeyEnvType) {
+			tags = slices.DeleteFunc(tags, func(t Tag) bool { return strings.EqualFold(t.KeyName, KeyEnvType) })
+		}
+		tags = append(tags, Tag{LastUpdatedTS: now, KeyName: key, Value: labels[key], Source: "KUBERNETES"})
+	}
+	return tags
 }
 
 // A Tag is a label of a collection; the environment is the one with KeyName

@@ -104,7 +104,7 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 		return c
 	}
 	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
-		c, err := l.accounts.load(ctx, account, host, id, now)
+		c, err := l.accounts.load(ctx, account, host, id, labelsOf(e), now)
 		if err == nil {
 			return c
 		}
@@ -139,8 +139,33 @@ func (c *accountConfig) place(r *ingest.Record, e *har.Entry, scheme, authority 
 	return "", 0
 }
 
+// labelsOf are the labels that the recorder of an exchange gave it.
+func labelsOf(e *har.Entry) map[string]string {
+	if e.Harken == nil {
+		return nil
+	}
+	return e.Harken.Tags
+}
+
+// label gives the collection of a host the labels of its traffic as tags, unless it
+// has tags: people may have taken some away.
+func (a *accounts) label(ctx context.Context, account int32, c *inventory.Collection, labels map[string]string, now time.Time) error {
+	if len(labels) == 0 || c.Tags != nil || c.HostName == "" {
+		return nil
+	}
+	_, err := a.stores.Full(account).EditCollections(ctx, []int32{c.ID}, func(stored *inventory.Collection) (bool, error) {
+		if stored.Tags != nil {
+			return false, nil
+		}
+		stored.Tags = stored.Labelled(labels, now.Unix())
+		c.Tags = stored.Tags
+		return true, nil
+	})
+	return err
+}
+
 // load reads a collection, making it if there is none.
-func (a *accounts) load(ctx context.Context, account int32, host string, id int32, now time.Time) (*collection, error) {
+func (a *accounts) load(ctx context.Context, account int32, host string, id int32, labels map[string]string, now time.Time) (*collection, error) {
 	store := a.stores.Account(account)
 	var c inventory.Collection
 	var err error
@@ -149,6 +174,9 @@ func (a *accounts) load(ctx context.Context, account int32, host string, id int3
 	}
 	if host == "" || errors.Is(err, inventory.ErrNoFreeID) {
 		c, err = store.EnsureCollection(ctx, id, now.Unix())
+	}
+	if err == nil {
+		err = a.label(ctx, account, &c, labels, now)
 	}
 	if err != nil {
 		return nil, err

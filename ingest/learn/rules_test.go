@@ -67,6 +67,53 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+// TestLabels: what a recorder labels its traffic with are tags of the host's
+// collection, until people have edited these.
+func TestLabels(t *testing.T) {
+	tagsOf := func(db *sqlite.DB) string {
+		t.Helper()
+		c, err := db.Account(account).HostCollection(t.Context(), "api.qa.shop.com", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, tag := range c.AllTags() {
+			text += tag.KeyName + "=" + tag.Value + " " + tag.Source + ";"
+		}
+		return text
+	}
+	later := func(db *sqlite.DB, m fields) {
+		t.Helper()
+		rs := wired(t, m)
+		rs[0].Origin.Seq = 100 // what was learned before is not learned again
+		learnAll(t, db, rs...)
+	}
+	host := `{"host":"api.qa.shop.com"}`
+	labelled := fields{"requestHeaders": host, "tag": `{"team":"checkout","app":"orders","":"x"}`}
+	db, _ := learned(t, labelled, fields{"requestHeaders": host, "tag": `{"team":"late"}`})
+	if got, want := tagsOf(db), "envType=QA AKTO;app=orders KUBERNETES;team=checkout KUBERNETES;"; got != want {
+		t.Errorf("tags are %s, want %s", got, want)
+	}
+	if _, err := db.Full(account).EditCollections(t.Context(), nil, func(c *inventory.Collection) (bool, error) {
+		c.Tags = []inventory.Tag{}
+		return true, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	later(db, labelled)
+	if got := tagsOf(db); got != "" {
+		t.Errorf("tags that people removed are back: %s", got)
+	}
+	db, _ = learned(t, fields{"requestHeaders": host}, fields{"requestHeaders": host, "tag": `{"ENVTYPE":"DEMO"}`})
+	if got := tagsOf(db); got != "envType=QA AKTO;" {
+		t.Errorf("a collection that is remembered has tags %s", got)
+	}
+	later(db, fields{"requestHeaders": host, "tag": `{"ENVTYPE":"DEMO"}`})
+	if got := tagsOf(db); got != "ENVTYPE=DEMO KUBERNETES;" {
+		t.Errorf("tags are %s, want the environment that the label tells", got)
+	}
+}
+
 // TestMerge are M1 to M8 through the learner.
 func TestMerge(t *testing.T) {
 	names := strings.Fields("zxqv kplm qztw wjxk vbnq hgfz tqpl mzrk dxvw jqkn pwzt")
