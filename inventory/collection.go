@@ -140,10 +140,10 @@ const (
 	MaxTagText = 256 // bytes of a key, and of a value
 )
 
-// Labelled returns the tags that c gets from who recorded its traffic: those that
+// Labeled returns the tags that c gets from who recorded its traffic: those that
 // people see, and labels, which may name another environment. Labels that are too
 // many or too long are left out.
-func (c *Collection) Labelled(labels map[string]string, now int64) []Tag {
+func (c *Collection) Labeled(labels map[string]string, now int64) []Tag {
 	tags := append([]Tag{}, c.AllTags()...)
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if key == "" || len(key) > MaxTagText || len(labels[key]) > MaxTagText || len(tags) >= MaxTags {

@@ -29,6 +29,7 @@ type collection struct {
 	deactivated bool
 	redact      bool
 	mcp         bool      // an MCP server: its paths are never merged
+	tagged      bool      // labels of records change nothing
 	until       time.Time // when it is read again
 
 	set     *pathtmpl.Set     // its endpoints; nil until needed
@@ -49,6 +50,7 @@ type collection struct {
 // describe takes over what matters of a stored collection.
 func (c *collection) describe(stored *inventory.Collection) {
 	c.deactivated, c.redact = stored.Deactivated, stored.Redact
+	c.tagged = stored.Tags != nil || stored.HostName == ""
 	c.mcp = slices.ContainsFunc(stored.Tags, func(t inventory.Tag) bool { return t.KeyName == mcpTag })
 }
 
@@ -100,11 +102,12 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 	} else {
 		c = l.accounts.byID[idKey{account, id}]
 	}
-	if c != nil && now.Before(c.until) {
+	labels := labelsOf(e)
+	if c != nil && now.Before(c.until) && (c.tagged || host == "" || len(labels) == 0) {
 		return c
 	}
 	for delay := firstBackoff; ; delay = min(2*delay, maxBackoff) {
-		c, err := l.accounts.load(ctx, account, host, id, labelsOf(e), now)
+		c, err := l.accounts.load(ctx, account, host, id, labels, now)
 		if err == nil {
 			return c
 		}
@@ -157,7 +160,7 @@ func (a *accounts) label(ctx context.Context, account int32, c *inventory.Collec
 		if stored.Tags != nil {
 			return false, nil
 		}
-		stored.Tags = stored.Labelled(labels, now.Unix())
+		stored.Tags = stored.Labeled(labels, now.Unix())
 		c.Tags = stored.Tags
 		return true, nil
 	})
