@@ -49,7 +49,7 @@ func (a *API) audit(ctx context.Context, c *call, in any) {
 // noted are the members of requests that say what a call touched.
 var noted = map[string]bool{
 	"apiCollectionId": true, "apiCollectionIds": true, "apiCollections": true, "apiCollectionName": true, "collectionName": true, "url": true,
-	"method": true, "param": true, "email": true, "inviteeEmail": true, "userEmail": true, "userId": true, "roleName": true, "baseRole": true,
+	"apiList": true, "method": true, "param": true, "email": true, "inviteeEmail": true, "userEmail": true, "userId": true, "roleName": true, "baseRole": true,
 	"userRole": true, "inviteeRole": true, "scopeRoleMapping": true, "newAccountName": true, "newAccountId": true,
 	"apiTokenId": true, "tokenUtility": true, "uploadId": true, "workspace_id": true, "planId": true, "reset": true, "redacted": true, "jobId": true,
 }
@@ -77,6 +77,10 @@ func noteRequest(c *auth.Caller, in any) {
 		case Refs:
 			if len(x) > 0 {
 				c.Note(name, []int64(x))
+			}
+		case APIs:
+			if len(x) > 0 {
+				c.Note("apiCollectionIds", x.collections())
 			}
 		case Strings:
 			if len(x) > 0 {

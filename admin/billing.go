@@ -18,6 +18,9 @@ import (
 // localPlan is the plan of an organization that never chose one.
 const localPlan = "LOCAL"
 
+// maxPlanID bounds the id of a plan, in bytes.
+const maxPlanID = 256
+
 // An Order asks for a plan.
 type Order struct {
 	OrgID         string `json:"orgId"`
@@ -160,8 +163,8 @@ func (a *API) provisionSubscription(ctx context.Context, c *auth.Caller, in prov
 	if period != "MONTHLY" && period != "ANNUAL" {
 		return out, fault.New(fault.Invalid, "billingPeriod: must be monthly or annual")
 	}
-	if strings.TrimSpace(in.CustomerID) == "" || strings.TrimSpace(in.PlanID) == "" || len(in.PlanID) > maxTagText {
-		return out, fault.New(fault.Invalid, "customerId, planId: must not be empty, nor planId longer than %d bytes", maxTagText)
+	if strings.TrimSpace(in.CustomerID) == "" || strings.TrimSpace(in.PlanID) == "" || len(in.PlanID) > maxPlanID {
+		return out, fault.New(fault.Invalid, "customerId, planId: must not be empty, nor planId longer than %d bytes", maxPlanID)
 	}
 	for _, u := range []struct{ name, text string }{{"successUrl", in.SuccessURL}, {"cancelUrl", in.CancelURL}} {
 		if p, err := url.Parse(u.text); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" {

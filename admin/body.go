@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"harken/inventory/fault"
@@ -39,16 +40,59 @@ func (a *API) decodeBody(c *call, into any) (release func(), err error) {
 	if err != nil {
 		return b.release, b.explain(err)
 	}
+	if err := f.addQuery(c.r, into); err != nil {
+		return b.release, err
+	}
 	return b.release, f.decode(into)
+}
+
+// addQuery takes from the query what the body does not have, of the fields that may
+// stand there.
+func (f fields) addQuery(r *http.Request, into any) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	for _, name := range inQuery(reflect.TypeOf(into).Elem()) {
+		in, given := q[name]
+		if _, both := f[name]; given && !both {
+			f[name] = in
+		}
+	}
+	return nil
+}
+
+// inQuery lists the fields of a request with a body that may stand in the query
+// too: those tagged in:"query".
+func inQuery(t reflect.Type) []string {
+	var names []string
+	for field := range t.Fields() {
+		if field.Tag.Get("in") == "query" {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // decodeQuery decodes the query of a call.
 func decodeQuery(r *http.Request, into any) error {
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	return q.decode(into)
+}
+
+func parseQuery(r *http.Request) (fields, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return fault.New(fault.Malformed, "the query is malformed")
+		return nil, fault.New(fault.Malformed, "the query is malformed")
 	}
-	return texts(q).decode(into)
+	return texts(q), nil
 }
 
 func texts(q url.Values) fields {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 
@@ -11,15 +10,11 @@ import (
 	"harken/inventory/fault"
 )
 
-// Bounds of what people write on a collection or an endpoint.
-const (
-	maxDescription = 64 << 10 // bytes
-	maxTags        = 100
-	maxTagText     = 256 // bytes
-)
+// maxDescription bounds what people write on a collection or an endpoint.
+const maxDescription = 64 << 10 // bytes
 
 // visible returns the collections that ids name and the caller sees. Unknown ones
-// are skipped; a list that names none is fault.NotFound.
+// are skipped; a list that names none is fault.NotFound, unless it is empty.
 func visible(ctx context.Context, c *auth.Caller, field string, ids []int64) ([]inventory.Collection, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -112,11 +107,11 @@ type updateEnvTypeRequest struct {
 // away.
 func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTypeRequest) (none, error) {
 	for i, t := range in.EnvType {
-		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > maxTagText || len(t.Value) > maxTagText {
-			return none{}, fault.New(fault.Invalid, "envType: element %d: keyName is empty, or a text is longer than %d bytes", i, maxTagText)
+		if strings.TrimSpace(t.KeyName) == "" || len(t.KeyName) > inventory.MaxTagText || len(t.Value) > inventory.MaxTagText {
+			return none{}, fault.New(fault.Invalid, "envType: element %d: keyName is empty, or a text is longer than %d bytes", i, inventory.MaxTagText)
 		}
 	}
-	cols, err := visible(ctx, c, "apiCollectionIds", orNone(in.APICollectionIDs))
+	cols, err := someVisible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
 	if err != nil || !in.ResetEnvTypes.B && len(in.EnvType) == 0 {
 		return none{}, err
 	}
@@ -128,8 +123,8 @@ func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTyp
 			return had, nil
 		}
 		col.Tags = toggleTags(col.AllTags(), in.EnvType, now)
-		if len(col.Tags) > maxTags {
-			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", maxTags)
+		if len(col.Tags) > inventory.MaxTags {
+			return false, fault.New(fault.Invalid, "envType: a collection has at most %d tags", inventory.MaxTags)
 		}
 		return true, nil
 	})
@@ -139,17 +134,17 @@ func (a *API) updateEnvType(ctx context.Context, c *auth.Caller, in updateEnvTyp
 	return none{}, settleTags(ctx, c)
 }
 
-// orNone makes an empty list of ids one that names nothing: at endpoints that need
-// ids it must not pass for work done.
-func orNone(ids []int64) []int64 {
+// someVisible is visible for endpoints that need ids: there an empty list must not
+// pass for work done.
+func someVisible(ctx context.Context, c *auth.Caller, field string, ids []int64) ([]inventory.Collection, error) {
 	if len(ids) == 0 {
-		return []int64{math.MaxInt64}
+		return nil, fault.New(fault.Invalid, "%s: is empty", field)
 	}
-	return ids
+	return visible(ctx, c, field, ids)
 }
 
 // toggleTags removes those of toggle that are there and adds the others. There is
-// one environment at most.
+// one environment at most, and each tag once.
 func toggleTags(have []inventory.Tag, toggle Tags, now int64) []inventory.Tag {
 	tags := append([]inventory.Tag{}, have...)
 	isEnv := func(t inventory.Tag) bool { return strings.EqualFold(t.KeyName, inventory.KeyEnvType) }
@@ -159,9 +154,7 @@ func toggleTags(have []inventory.Tag, toggle Tags, now int64) []inventory.Tag {
 			tags = slices.DeleteFunc(tags, same)
 			continue
 		}
-		if isEnv(t) {
-			tags = slices.DeleteFunc(tags, isEnv)
-		}
+		tags = slices.DeleteFunc(tags, func(o inventory.Tag) bool { return same(o) || isEnv(t) && isEnv(o) })
 		tags = append(tags, inventory.Tag{LastUpdatedTS: now, KeyName: t.KeyName, Value: t.Value, Source: "USER"})
 	}
 	return tags
@@ -179,7 +172,7 @@ type successResponse struct {
 // toggleTestScope takes collections out of the scope of security tests, or back into
 // it.
 func (a *API) toggleTestScope(ctx context.Context, c *auth.Caller, in testScopeRequest) (successResponse, error) {
-	cols, err := visible(ctx, c, "apiCollectionIds", orNone(in.APICollectionIDs))
+	cols, err := someVisible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
 	if err != nil {
 		return successResponse{}, err
 	}
@@ -192,17 +185,18 @@ func (a *API) toggleTestScope(ctx context.Context, c *auth.Caller, in testScopeR
 	return successResponse{err == nil}, err
 }
 
-// collectionsRequest names collections in either form.
+// collectionsRequest names collections in either form, or some in each.
 type collectionsRequest struct {
 	APICollections   Refs `json:"apiCollections"`
 	APICollectionIDs Ints `json:"apiCollectionIds"`
 }
 
 func (in *collectionsRequest) find(ctx context.Context, c *auth.Caller) ([]inventory.Collection, error) {
-	if len(in.APICollections) > 0 {
-		return visible(ctx, c, "apiCollections", in.APICollections)
+	field := "apiCollections"
+	if len(in.APICollections) == 0 {
+		field = "apiCollectionIds"
 	}
-	return visible(ctx, c, "apiCollectionIds", in.APICollectionIDs)
+	return visible(ctx, c, field, slices.Concat([]int64(in.APICollections), []int64(in.APICollectionIDs)))
 }
 
 // deactivateCollections leaves traffic of collections out from now on. What was

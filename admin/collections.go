@@ -70,10 +70,18 @@ type createCollectionResponse struct {
 	APICollectionID int32        `json:"apiCollectionId"`
 }
 
+// tagGenAI is the key of the tag of collections that are about AI.
+const tagGenAI = "gen-ai"
+
 // createCollection makes an empty collection. The name is up to 60 letters, digits,
 // spaces, dots, hyphens and underscores, and must not be taken in any letter case.
+// In the scope AGENTIC it is tagged gen-ai.
 func (a *API) createCollection(ctx context.Context, c *auth.Caller, in createCollectionRequest) (createCollectionResponse, error) {
-	col, err := a.addCollection(ctx, c, in.CollectionName, nil)
+	col, err := a.addCollection(ctx, c, in.CollectionName, func(col *inventory.Collection) {
+		if c.Scope == auth.ScopeAgentic {
+			col.Tags = []inventory.Tag{{LastUpdatedTS: a.cfg.Now().Unix(), KeyName: tagGenAI, Value: "Gen AI", Source: "USER"}}
+		}
+	})
 	if err != nil {
 		return createCollectionResponse{}, err
 	}

@@ -128,7 +128,7 @@ type apiInfo struct {
 	RiskScore           int                   `json:"riskScore"`
 	ResponseCodes       []int                 `json:"responseCodes"`
 	APIType             string                `json:"apiType"`
-	Description         *string               `json:"description"`
+	Description         string                `json:"description"`
 	TagsList            []inventory.Tag       `json:"tagsList"`
 	Sources             map[string]sourceSeen `json:"sources"`
 	LastTested          int64                 `json:"lastTested"`
@@ -142,9 +142,9 @@ type sourceSeen struct {
 // fetchAPIInfos lists the endpoints of one collection or of several with
 // authentication, access, traffic and status codes.
 func (a *API) fetchAPIInfos(ctx context.Context, c *auth.Caller, in apiInfosRequest) (apiInfosResponse, error) {
-	if in.APICollectionIDs == nil {
+	if len(in.APICollectionIDs) == 0 {
 		if !in.APICollectionID.Set {
-			return apiInfosResponse{}, fault.New(fault.Invalid, "apiCollectionId: is required")
+			return apiInfosResponse{}, fault.New(fault.Invalid, "apiCollectionId: is required, or apiCollectionIds")
 		}
 		col, err := activeCollection(ctx, c, "apiCollectionId", in.APICollectionID.N)
 		if err != nil {
@@ -221,7 +221,7 @@ func (a *API) toAPIInfo(e *inventory.Endpoint, sensitive bool) apiInfo {
 		ID: e.EndpointKey, Count: e.Count, Origins: orEmpty(e.Origins), CollectionIDs: collectionIDs(e.Collection, e.Groups),
 		AllAuthTypesFound: orEmpty(e.AuthTypes), ActualAuthType: actualAuth(e.AuthTypes), APIAccessTypes: orEmpty(e.AccessTypes),
 		LastSeen: e.LastSeen, DiscoveredTimestamp: e.Discovered, ResponseCodes: orEmpty(e.ResponseCodes), APIType: e.APIType,
-		Description: orNull(e.Description), TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
+		Description: e.Description, TagsList: []inventory.Tag{}, Sources: map[string]sourceSeen{}, Violations: map[string]int{},
 		IsSensitive: sensitive,
 	}
 	for name, at := range e.Sources {

@@ -100,7 +100,8 @@ func (a *API) addGroup(ctx context.Context, c *auth.Caller, name string, conditi
 type groupAPIsRequest struct {
 	CollectionName string `json:"collectionName" api:"required"`
 	APIList        APIs   `json:"apiList"` // absent: none
-	Full           Bool   `json:"full"`    // true: the reply has all collections
+	// true: the reply has all collections; may stand in the query
+	Full Bool `json:"full" in:"query"`
 }
 
 type groupAPIsResponse struct {

@@ -341,6 +341,49 @@ func (tornRecords) Scan(_ context.Context, _, _ time.Time, yield func(*ingest.Re
 	return errors.New("the disk is gone")
 }
 
+type someRecords []*ingest.Record
+
+func (s someRecords) Scan(_ context.Context, _, _ time.Time, yield func(*ingest.Record) error) error {
+	for _, r := range s {
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A record is in the collection in which it was learned: that of all hosts with odd
+// characters, that of a host without the port of the scheme, the default one of an address.
+func TestRecordsOfCollections(t *testing.T) {
+	var recs someRecords
+	for _, target := range []string{"GET http://we<ird.example/odd", "get http://odd.example:80/port", "GET http://10.0.0.1:8080/v4", "GET http://[fe80::1]/v6"} {
+		method, url, _ := strings.Cut(target, " ")
+		r, err := ingest.ParseRecord(fmt.Appendf(nil, `{"request":{"method":%q,"url":%q,"headers":[]},"response":{"status":200,"headers":[]},"_harken":{"account":"1000000","source":"MIRRORING"}}`, method, url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		recs = append(recs, r)
+	}
+	w := start(t, func(c *admin.Config) { c.Records = recs })
+	db := w.db.Account(inventory.DefaultAccount)
+	ids := []int32{0, 0, 0, 0}
+	for i, host := range []string{"special_char_host", "odd.example"} {
+		col, err := db.HostCollection(t.Context(), host, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = col.ID
+	}
+	for i, id := range ids {
+		b := w.want(t, 200, "admin", http.MethodGet, fmt.Sprintf("/api/records.har?collection=%d", id), nil)
+		for j, r := range recs {
+			if got, want := strings.Contains(b, string(r.Data)), id == ids[j]; got != want {
+				t.Errorf("the records of the collection of record %d have record %d: %t, want %t", i, j, got, want)
+			}
+		}
+	}
+}
+
 // Without a record log the stored samples are given, and that is said.
 func TestRecordsFromSamples(t *testing.T) {
 	w := start(t, func(c *admin.Config) { c.Records = nil })

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"harken/inventory"
@@ -166,6 +167,16 @@ func (v *APIs) UnmarshalJSON(b []byte) error {
 	}
 	*v = list
 	return nil
+}
+
+// collections are the ids of collections in the list, each once.
+func (v *APIs) collections() []int64 {
+	ids := make([]int64, len(*v))
+	for i := range *v {
+		ids[i] = (*v)[i].APICollectionID.N
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 func (v *APIs) setText(s string) error {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -129,7 +130,7 @@ func specOf(version string) func() (*ui.Asset, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ui.NewAsset("application/json", b)
+		return ui.NewAsset("application/json; charset=utf-8", b)
 	})
 }
 
@@ -185,22 +186,33 @@ func describe(g *reflector, r *route, t *endpointText) *operation {
 	} else {
 		op.Parameters = []*parameter{{Ref: "#/components/parameters/account"}, {Ref: "#/components/parameters/context"}}
 	}
-	if r.verb == http.MethodGet {
-		form := g.fields(r.in, g.text)
-		for _, p := range form.Properties {
-			s := p.value.(*schema) //nolint:forcetypeassert // fields makes nothing else
-			q := &parameter{Name: p.name, In: "query", Description: s.Description, Schema: s}
-			for _, name := range form.Required {
-				q.Required = q.Required || name == p.name
-			}
-			s.Description = ""
-			op.Parameters = append(op.Parameters, q)
-		}
-	} else {
+	op.Parameters = append(op.Parameters, queryOf(g, r)...)
+	if r.verb != http.MethodGet {
 		op.Body = bodyOf(g, r, t)
 	}
 	op.Responses = responsesOf(g, r)
 	return op
+}
+
+// queryOf lists what an endpoint takes in the query: all, or some of one with a body.
+func queryOf(g *reflector, r *route) []*parameter {
+	some := inQuery(r.in)
+	if r.verb != http.MethodGet && len(some) == 0 {
+		return nil
+	}
+	var list []*parameter
+	form := g.fields(r.in, g.text)
+	for _, p := range form.Properties {
+		if r.verb != http.MethodGet && !slices.Contains(some, p.name) {
+			continue
+		}
+		s := p.value.(*schema) //nolint:forcetypeassert // fields makes nothing else
+		q := &parameter{Name: p.name, In: "query", Description: s.Description, Schema: s}
+		q.Required = slices.Contains(form.Required, p.name)
+		s.Description = ""
+		list = append(list, q)
+	}
+	return list
 }
 
 func docPermissionOf(p auth.Permission) *docPermission {

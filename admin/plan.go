@@ -174,7 +174,7 @@ func (a *API) countUsage(ctx context.Context, account int32) (map[string]int64, 
 		if !cols[i].Deactivated {
 			m[auth.ActiveEndpoints] += endpointsIn(&cols[i])
 		}
-		if slices.ContainsFunc(cols[i].Tags, func(t inventory.Tag) bool { return t.KeyName == "gen-ai" }) {
+		if slices.ContainsFunc(cols[i].Tags, func(t inventory.Tag) bool { return t.KeyName == tagGenAI }) {
 			m[auth.AIAssetCount]++
 		}
 	}

@@ -252,7 +252,7 @@ func (d *harDump) record(ctx context.Context, out *har.Writer, r *ingest.Record)
 		return nil //nolint:nilerr // a record that cannot be read was counted when it was learned
 	}
 	if known && !d.whole(id) {
-		k := inventory.EndpointKey{Collection: id, Method: inventory.Method(e.Request.Method)}
+		k := inventory.EndpointKey{Collection: id, Method: inventory.Method(e.Method())}
 		k.URL, _ = d.paths[id].Match(k.Method, pathtmpl.Normalize(e.Request.URL))
 		if !d.wanted[k] {
 			return nil
@@ -280,27 +280,29 @@ func (d *harDump) whole(id int32) bool {
 // its host, everything else in the one that it names. It is false for a host
 // whose records were all dropped before a collection was made.
 func (d *harDump) collectionOf(r *ingest.Record) (int32, bool) {
-	switch r.Source {
-	case "MIRRORING", "SDK", "OTHER", "WIZ", "":
-	default:
+	if !filter.HostMode(r.Source) {
 		return r.Collection, true
 	}
-	host := r.Host
+	raw := r.Host
 	if d.names != nil {
 		if e, err := r.Entry(); err == nil {
-			host = cmp.Or(strings.ToLower(strings.TrimSpace(d.names.MapHost(e))), host)
+			raw = cmp.Or(d.names.MapHost(e), raw)
 		}
 	}
-	// The port of the scheme is not part of a collection's host.
-	for _, h := range [...]string{host, strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")} {
-		if id, ok := d.hosts[h]; ok {
-			return id, true
+	host, ip := filter.CollectionHost(raw, "") // without the port of the scheme
+	if ip {
+		if host = filter.IPHost(raw, ""); d.hosts[host] == 0 {
+			return 0, true // as long as addresses have no collections of their own
 		}
 	}
-	if !strings.ContainsFunc(host, func(c rune) bool { return 'a' <= c && c <= 'z' || c > 0x7f }) {
+	if host == "" {
 		return r.Collection, true
 	}
-	return 0, false
+	id, ok := d.hosts[strings.ToLower(strings.TrimSpace(raw))]
+	if !ok {
+		id, ok = d.hosts[host]
+	}
+	return id, ok
 }
 
 // samples writes the stored samples, for want of a log.

@@ -40,7 +40,7 @@ func (a *API) newMasker(ctx context.Context, c *auth.Caller, settings *inventory
 	}
 	m := &masker{
 		st: a.cfg.Stores.Full(c.Account), settings: *settings, redacted: map[int32]bool{}, types: types, templates: map[int32]*pathtmpl.Set{},
-		options: pathtmpl.Options{Versions: true, FoldCase: settings.IgnoreCase, Semantic: semantic(types)},
+		options: pathtmpl.Options{Versions: true, FoldCase: settings.IgnoreCase, Semantic: types.HasType},
 	}
 	for i := range cols {
 		if cols[i].Redact {
@@ -48,17 +48,9 @@ func (a *API) newMasker(ctx context.Context, c *auth.Caller, settings *inventory
 		}
 	}
 	if m.all, err = redact.New(redact.Config{All: true}); err == nil && len(types.RedactedTypes()) > 0 {
-		m.typed, err = redact.New(redact.Config{Types: func(key, value string) bool { return types.Redacted(types.Text(key, value)) }})
+		m.typed, err = redact.New(redact.Config{Types: types.RedactedText})
 	}
 	return m, err
-}
-
-// semantic tells segments of paths that are values by their type.
-func semantic(types *datatype.Detector) func(string) bool {
-	return func(segment string) bool {
-		t := types.Text("", segment)
-		return t != datatype.Generic && t != datatype.Other
-	}
 }
 
 // hides reports whether only the shape of a record may be seen. A record whose
@@ -81,7 +73,7 @@ func (m *masker) mask(ctx context.Context, e *har.Entry, source string, collecti
 		if err != nil {
 			return err
 		}
-		template, fits = set.Match(inventory.Method(e.Request.Method), path)
+		template, fits = set.Match(inventory.Method(e.Method()), path)
 	}
 	if !m.hides(source, collection, known) {
 		m.typed.Entry(e, template)

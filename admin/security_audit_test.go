@@ -82,3 +82,14 @@ func TestAuditCutsURLs(t *testing.T) {
 		t.Errorf("audit logs = %s", b)
 	}
 }
+
+// Which collections were touched is noted also where endpoints are listed.
+func TestAuditOfLists(t *testing.T) {
+	w := start(t, nil)
+	w.call(t, 200, "admin", "deleteApis", `{"apiList":[{"apiCollectionId":7,"url":"/x","method":"GET"},`+
+		`{"apiCollectionId":"-1628073687","url":"/users/7","method":"get"},{"apiCollectionId":7,"url":"/y","method":"GET"}]}`)
+	b := w.call(t, 200, "admin", "fetchApiAuditLogsFromDb", "")
+	if !strings.Contains(b, `"metadata":{"apiCollectionIds":[-1628073687,7]}`) {
+		t.Errorf("audit logs = %s", b)
+	}
+}

@@ -39,7 +39,7 @@ func (a *API) templateSet(ctx context.Context, c *auth.Caller, col *inventory.Co
 	}
 	opt := pathtmpl.Options{
 		Versions: s.MergeVersions, FoldCase: s.IgnoreCase, NoExamples: col.Redact || s.RedactPayload, MaxURLs: maxTemplateURLs, MaxBytes: maxTemplateBytes,
-		Semantic: semantic(types),
+		Semantic: types.HasType,
 	}
 	if state, err = c.Store.TemplateState(ctx, col.ID); err != nil {
 		return nil, state, err

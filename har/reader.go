@@ -169,7 +169,17 @@ func (r *Reader) wrong(want string) error {
 	if err != nil {
 		return err
 	}
-	return r.fail("want " + want + ", found " + kindOf(c))
+	found := kindOf(c)
+	if bytes.IndexByte([]byte("tfn"), c) >= 0 && !literal(r.buf[r.pos:]) {
+		found = strconv.QuoteRune(rune(c))
+	}
+	return r.fail("want " + want + ", found " + found)
+}
+
+// literal says whether text begins with a literal, and not with a word that only
+// has the first letter of one.
+func literal(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("true")) || bytes.HasPrefix(b, []byte("false")) || bytes.HasPrefix(b, []byte("null"))
 }
 
 func (r *Reader) begin() error {

@@ -73,6 +73,8 @@ func TestReaderRefuses(t *testing.T) {
 	}
 	f("", "not a HAR document: the document ends where an object was expected at byte 0")
 	f(" x", "not a HAR document: want an object, found 'x' at byte 1")
+	f("not json", "not a HAR document: want an object, found 'n' at byte 0")
+	f("null", "not a HAR document: want an object, found null at byte 0")
 	f("\xff\xfe{\x00", "not a HAR document: it is UTF-16, and JSON is UTF-8 at byte 0")
 	f("\x1f\x8b\x08", "not a HAR document: it is compressed with gzip at byte 0")
 	f(`{"log":null}`, "not a HAR document: want an object as log, found null at byte 7")

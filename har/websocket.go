@@ -1,6 +1,9 @@
 package har
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // IsWebSocket reports whether e is about a WebSocket: its handshake (RFC 6455,
 // section 4, or RFC 8441), its messages, or both.
@@ -12,6 +15,15 @@ func (e *Entry) IsWebSocket() bool {
 		return true // as browsers write it
 	}
 	return upgrades(e.Request.Headers) || e.Response.Status == 101 && upgrades(e.Response.Headers)
+}
+
+// Method returns the method of the request. The handshake of a WebSocket is a GET
+// also where it is an extended CONNECT (RFC 8441).
+func (e *Entry) Method() string {
+	if e.Request.Method == http.MethodConnect && e.IsWebSocket() {
+		return http.MethodGet
+	}
+	return e.Request.Method
 }
 
 func upgrades(hs []Header) bool {

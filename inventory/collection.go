@@ -133,6 +133,12 @@ func (c *Collection) AllTags() []Tag {
 	return nil
 }
 
+// Bounds of the tags of a collection.
+const (
+	MaxTags    = 100
+	MaxTagText = 256 // bytes of a key, and of a value
+)
+
 // A Tag is a label of a collection; the environment is the one with KeyName
 // "envType".
 type Tag struct {
@@ -157,7 +163,6 @@ const (
 // Bounds of tags that records tell.
 const (
 	maxLearnedTags = 50 // of a collection, with those of people
-	maxTagText     = 256
 	// tagSettles is for how long, in seconds, a label keeps its value: instances of a
 	// service that differ in one would change it with each record.
 	tagSettles = 3600
@@ -204,7 +209,7 @@ func (l *Labels) Learn(direction string, tags map[string]string, at int64) (chan
 
 // place reports whether a tag is news, and where it stands, -1 if nowhere.
 func (l *Labels) place(key, value string, at int64) (i int, news bool) {
-	if key == "" || len(key) > maxTagText || len(value) > maxTagText {
+	if key == "" || len(key) > MaxTagText || len(value) > MaxTagText {
 		return 0, false
 	}
 	i = slices.IndexFunc(l.Tags, func(t Tag) bool { return t.KeyName == key })

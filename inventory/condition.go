@@ -53,9 +53,12 @@ const (
 	MaxConditionBytes = 1000   // of a regular expression or a query
 )
 
+// OtherMethod is the method of endpoints that are called with none of the others.
+const OtherMethod = "OTHER"
+
 // Methods are the methods that an endpoint can have.
 func Methods() []string {
-	return []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "OTHER", "TRACK", "CONNECT", "WS"}
+	return []string{"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", OtherMethod, "TRACK", "CONNECT", "WS"}
 }
 
 // Method returns the method of the endpoints that requests of a method are of: the one
@@ -66,7 +69,7 @@ func Method(name string) string {
 	case "", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "TRACK", "CONNECT", "WS":
 		return upper
 	}
-	return "OTHER"
+	return OtherMethod
 }
 
 // anyCustomAuth stands for all ways to authenticate that people defined.

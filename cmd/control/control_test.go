@@ -51,6 +51,7 @@ func TestMistakes(t *testing.T) {
 	f("-admin-email: \"boss\" is not accepted; want an e-mail address", "-admin-email", "boss")
 	f("-admin-password: the value **** is not accepted: password: must have 8 to 39 characters", "-admin-password", "abc1")
 	f("-admin-api-key: the value **** is not accepted: api key: needs 16 to 256", "-admin-api-key", "short")
+	f("-max-upload: \"0\" is not accepted", "-max-upload", "0")
 	f("-allow-targets: \"10.*\" is not accepted", "-allow-targets", "localhost,10.*")
 	f("-plan-limits: \"SEATS=1\" is not accepted", "-plan-limits", "ACTIVE_ENDPOINTS=5,SEATS=1")
 	f("-billing-url: \"billing\" is not accepted", "-billing-url", "billing")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -100,6 +101,15 @@ func (o *options) check() error {
 		}
 		o.trusted = append(o.trusted, p)
 	}
+	if o.maxUpload == 0 {
+		return wire.Bad("max-upload", "0", "a size of 1 byte and more", nil)
+	}
+	if o.maxHAR == 0 {
+		return wire.Bad("max-har", "0", "a size of 1 byte and more", nil)
+	}
+	if err := checkOrigins(o.corsOrigins); err != nil {
+		return err
+	}
 	if err := o.org.check(); err != nil {
 		return err
 	}
@@ -114,6 +124,17 @@ func (o *options) check() error {
 	}
 	if o.sink == "log:" && o.source != "log:" {
 		return wire.Bad("sink", o.sink, "the engine of -source", errors.New("nothing would learn from the log"))
+	}
+	return nil
+}
+
+// checkOrigins wants origins as browsers write them: another spelling would never match.
+func checkOrigins(list []string) error {
+	for _, origin := range list {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || origin != strings.ToLower(u.Scheme+"://"+u.Host)) {
+			return wire.Bad("cors-origins", origin, "* or an origin such as https://app.example.com", nil)
+		}
 	}
 	return nil
 }

@@ -5,23 +5,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"harken/har"
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/pathtmpl"
 )
-
-// specialHost is the host of the collection for hosts that are not host names.
-const specialHost = "special_char_host"
-
-// maxHost is the length of the longest host name (RFC 1035, section 2.3.4) with a
-// port.
-const maxHost = 255 + len(":65535")
 
 // refresh is how long the state of a collection is believed.
 const refresh = 10 * time.Second
@@ -145,7 +138,7 @@ func (l *Learner) label(ctx context.Context, c *collection, r *ingest.Record, e 
 // place returns where a record belongs: to the collection of a host, or if host is
 // empty to that with an id.
 func (c *accountConfig) place(r *ingest.Record, e *har.Entry, scheme, authority string) (host string, id int32) {
-	if !hostMode(r.Source) {
+	if !filter.HostMode(r.Source) {
 		return "", r.Collection
 	}
 	raw := c.filter.MapHost(e)
@@ -155,12 +148,12 @@ func (c *accountConfig) place(r *ingest.Record, e *har.Entry, scheme, authority 
 	if raw == "" {
 		raw = r.Host
 	}
-	host, ip := normalizeHost(raw, scheme)
+	host, ip := filter.CollectionHost(raw, scheme)
 	switch {
 	case !ip:
 		return host, r.Collection
 	case c.settings.SplitIPHosts:
-		return ipHost(raw, scheme), 0
+		return filter.IPHost(raw, scheme), 0
 	}
 	return "", 0
 }
@@ -269,16 +262,6 @@ func (a *accounts) postpone(c *collection) {
 	}
 }
 
-// hostMode reports whether records of a source belong to the collection of their
-// host.
-func hostMode(source string) bool {
-	switch source {
-	case "MIRRORING", "SDK", "OTHER", "WIZ", "":
-		return true
-	}
-	return false
-}
-
 // hostOf returns the host that a request names.
 func hostOf(e *har.Entry, authority string) string {
 	for _, name := range [...]string{"host", "authority", ":authority"} {
@@ -301,70 +284,4 @@ func origin(url string) (scheme, authority string) {
 		authority = authority[:j]
 	}
 	return scheme, authority[strings.LastIndexByte(authority, '@')+1:]
-}
-
-// normalizeHost returns the name of the collection of a host; "" if the host has
-// none, and whether it is an IP address.
-func normalizeHost(host, scheme string) (name string, ip bool) {
-	host = strings.TrimSpace(strings.ToLower(host))
-	if isIP(host) {
-		return "", true
-	}
-	if scheme != "https" {
-		host = strings.TrimSuffix(host, ":80")
-	}
-	if scheme != "http" {
-		host = strings.TrimSuffix(host, ":443")
-	}
-	switch {
-	case len(host) > maxHost || strings.ContainsAny(host, "<>%/?#[]@!$&'()*+,;="):
-		return specialHost, false
-	case !hasLetter(host):
-		return "", false
-	}
-	return host, false
-}
-
-// ipHost is the name of the collection of an address, with its port unless that
-// is the default one.
-func ipHost(host, scheme string) string {
-	host = strings.TrimSpace(strings.ToLower(host))
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err == nil {
-		return a.Unmap().String()
-	}
-	ap, err := netip.ParseAddrPort(host)
-	if err != nil {
-		return ""
-	}
-	if p := ap.Port(); p == 80 && scheme != "https" || p == 443 && scheme != "http" {
-		return ap.Addr().Unmap().String()
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
-}
-
-// isIP reports whether a host, with or without a port, is an address.
-func isIP(host string) bool {
-	if host == "" || host[0] != '[' && host[len(host)-1] > '9' && !strings.Contains(host, ":") {
-		return false
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	if _, err := netip.ParseAddrPort(host); err == nil {
-		return true
-	}
-	inner := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	_, err := netip.ParseAddr(inner)
-	return err == nil
-}
-
-// hasLetter reports whether a lower-case text has a letter that has two cases.
-func hasLetter(s string) bool {
-	for i := range len(s) {
-		if 'a' <= s[i] && s[i] <= 'z' {
-			return true
-		}
-	}
-	return strings.ToUpper(s) != s
 }

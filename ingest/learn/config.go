@@ -186,9 +186,7 @@ func (c *accountConfig) compile(types, builtins, auth, filters []inventory.Defin
 	c.all, err = redact.New(redact.Config{All: true})
 	note(err)
 	if len(c.detector.RedactedTypes()) > 0 {
-		c.typed, err = redact.New(redact.Config{Types: func(key, value string) bool {
-			return c.detector.Redacted(c.detector.Text(key, value))
-		}})
+		c.typed, err = redact.New(redact.Config{Types: c.detector.RedactedText})
 		note(err)
 	}
 	return errors.Join(errs...)

@@ -5,6 +5,7 @@ import (
 
 	"harken/har"
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 	"harken/inventory/pathtmpl"
 )
@@ -29,8 +30,8 @@ func (l *Learner) drop(account int32, cfg *accountConfig, r *ingest.Record, e *h
 		_, authority := origin(e.Request.URL)
 		host = strings.ToLower(strings.TrimSpace(hostOf(e, authority)))
 	}
-	if len(host) > maxHost {
-		host = specialHost
+	if len(host) > filter.MaxHost {
+		host = filter.SpecialHost
 	}
 	k := dropKey{reason, host}
 	d := part.drops[k]
@@ -73,7 +74,7 @@ func (l *Learner) example(cfg *accountConfig, r *ingest.Record, e *har.Entry, ol
 	}
 	if all {
 		// Which segments of its path are values is only known of what was learned.
-		template, _ := pathtmpl.Parameterize(pathtmpl.Normalize(e.Request.URL), pathtmpl.Options{Versions: true, Semantic: semantic(cfg.detector)})
+		template, _ := pathtmpl.Parameterize(pathtmpl.Normalize(e.Request.URL), pathtmpl.Options{Versions: true, Semantic: cfg.detector.HasType})
 		cfg.all.Entry(e, template)
 	} else if cfg.typed != nil {
 		cfg.typed.Entry(e, "")

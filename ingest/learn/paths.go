@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"harken/inventory"
-	"harken/inventory/datatype"
 	"harken/inventory/pathtmpl"
 )
 
@@ -90,7 +89,7 @@ func (l *Learner) needSet(ctx context.Context, c *collection, cfg *accountConfig
 func (l *Learner) loadSet(ctx context.Context, c *collection, cfg *accountConfig) (unseen bool, err error) {
 	a := &l.accounts
 	opt := pathtmpl.Options{
-		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: semantic(cfg.detector),
+		Versions: cfg.settings.MergeVersions, FoldCase: cfg.settings.IgnoreCase, Semantic: cfg.detector.HasType,
 		MaxBytes: max(a.limit/2, 1<<20), NoWords: a.plain,
 		// A type that is redacted may be that of any segment.
 		NoExamples: c.redact || cfg.settings.RedactPayload || cfg.typed != nil,
@@ -176,17 +175,6 @@ func (l *Learner) unstored(c *collection) (out []*endpoint) {
 		}
 	}
 	return out
-}
-
-// semantic gives the test whether a path segment has a type of its own.
-func semantic(d *datatype.Detector) func(segment string) bool {
-	return func(segment string) bool {
-		switch d.Text("", segment) {
-		case datatype.Generic, datatype.Other:
-			return false
-		}
-		return true
-	}
 }
 
 // evidenceEvery is how many times Config.MergeEvery new evidence waits to be stored.

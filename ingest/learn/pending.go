@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"harken/ingest"
+	"harken/ingest/learn/filter"
 	"harken/inventory"
 )
 
@@ -25,7 +26,7 @@ const shards = 64
 func shardOf(r *ingest.Record) uint8 {
 	const offset, prime = 2166136261, 16777619 // FNV-1a
 	h := uint32(offset)
-	if r.Host != "" && hostMode(r.Source) {
+	if r.Host != "" && filter.HostMode(r.Source) {
 		for i := range len(r.Host) {
 			h = (h ^ uint32(r.Host[i])) * prime
 		}

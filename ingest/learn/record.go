@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
-	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -170,7 +169,7 @@ func (l *Learner) learnPart(ctx context.Context, x *observed, part *extract.Part
 	if part != nil {
 		raw = part.URL
 	}
-	method := methodOf(x.entry)
+	method := inventory.Method(x.entry.Method())
 	url, template, ok := l.resolve(ctx, x.c, x.cfg, method, raw, part != nil && (x.c.mcp || isMCP(raw)))
 	if !ok {
 		return false
@@ -348,15 +347,6 @@ func (ep *endpoint) sawCode(code int, at int64) {
 		n := min(len(ep.codes), inventory.MaxCodes)
 		ep.codes, ep.codeSeen = ep.codes[:n], ep.codeSeen[:n]
 	}
-}
-
-// methodOf is the method of the endpoint of a request. The handshake of a WebSocket is a GET also
-// where it is an extended CONNECT (RFC 8441).
-func methodOf(e *har.Entry) string {
-	if e.Request.Method == http.MethodConnect && e.IsWebSocket() {
-		return http.MethodGet
-	}
-	return inventory.Method(e.Request.Method)
 }
 
 // apiType tells what kind of API a request is of.

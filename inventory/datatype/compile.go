@@ -441,6 +441,10 @@ func (d *Detector) Redacted(name Name) bool {
 	return d.rules != nil && d.rules.types[name].Redacted
 }
 
+// RedactedText reports whether the value of a parameter is of a type that is to be
+// replaced.
+func (d *Detector) RedactedText(key, value string) bool { return d.Redacted(d.Text(key, value)) }
+
 // RedactedTypes gives the names of the types whose values are to be replaced,
 // sorted.
 func (d *Detector) RedactedTypes() []Name {

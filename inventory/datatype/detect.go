@@ -26,6 +26,12 @@ type Detector struct {
 // which takes them for the whole.
 func (d *Detector) Text(key, text string) Name { return d.TextAt(key, text, nil) }
 
+// HasType reports whether a segment of a path has a type of its own.
+func (d *Detector) HasType(segment string) bool {
+	t := d.Text("", segment)
+	return t != Generic && t != Other
+}
+
 // Number names the type of a number of the parameter key, given as its JSON text,
 // in the order that Text has.
 func (d *Detector) Number(key, raw string) Name { return d.NumberAt(key, raw, nil) }

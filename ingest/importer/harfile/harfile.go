@@ -75,26 +75,28 @@ func problem(index int, fatal bool, msg string) importer.Problem {
 	return importer.Problem{Operation: "entry " + strconv.Itoa(index), Index: index, Msg: msg, Fatal: fatal}
 }
 
-// adapt makes an entry fit for the inventory.
+// adapt makes an entry fit for the inventory. Of one that cannot be, it returns one
+// problem.
 func adapt(e *har.Entry, index int) []importer.Problem {
-	var ps []importer.Problem
 	req, resp := &e.Request, &e.Response
+	var bad []string
 	switch method := strings.ToUpper(req.Method); {
 	case method == "":
-		ps = append(ps, problem(index, true, "request.method is missing"))
+		bad = append(bad, "request.method is missing")
 	case !slices.Contains(methods, method):
-		ps = append(ps, problem(index, true, "request.method "+strconv.Quote(clip(req.Method))+" is not a known method"))
+		bad = append(bad, "request.method "+strconv.Quote(clip(req.Method))+" is not a known method")
 	default:
 		req.Method = method
 	}
 	req.URL, _, _ = strings.Cut(req.URL, "#")
 	if strings.TrimSpace(req.URL) == "" {
-		ps = append(ps, problem(index, true, "request.url is missing"))
+		bad = append(bad, "request.url is missing")
 	}
-	if importer.Fatal(ps) {
-		return ps
+	if len(bad) > 0 {
+		return []importer.Problem{problem(index, true, strings.Join(bad, ", "))} // one line for an entry
 	}
 
+	var ps []importer.Problem
 	var dropped []string
 	req.Headers, dropped = headers(req.Headers, dropped)
 	resp.Headers, dropped = headers(resp.Headers, dropped)
