@@ -1,8 +1,10 @@
 package learn_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -25,7 +27,10 @@ import (
 // after a last look for look-alikes.
 func TestOrderWithoutRoom(t *testing.T) {
 	t.Parallel()
-	const hosts = 30
+	hosts := 30
+	if raceEnabled {
+		hosts = 10
+	}
 	r := rand.New(rand.NewPCG(3, 77))
 	var xs, last []exchange
 	for h := range hosts {
@@ -38,10 +43,40 @@ func TestOrderWithoutRoom(t *testing.T) {
 		}
 		last = append(last, get(at+"search?q=x"))
 	}
+	n := len(xs)
+	sameWithoutRoom(t, r, records(slices.Concat(xs, last)...), n, []int64{0, 250_000, 60_000}, 5*hosts)
+}
+
+// TestOrderWithoutRoomMixed is TestOrderWithoutRoom of everything that merging has a
+// rule for. More seeds by hand, see TestOrder.
+func TestOrderWithoutRoomMixed(t *testing.T) {
+	t.Parallel()
+	const hosts = 12
+	seeds, n := (*orderSeeds+4)/5, 2400
+	if raceEnabled {
+		seeds, n = 1, 600
+	}
+	for seed := *orderFrom; seed < *orderFrom+seeds; seed++ {
+		r := rand.New(rand.NewPCG(seed, 99))
+		rs := mixed(r, n)
+		for i, rec := range rs {
+			rec.Host = fmt.Sprintf("ap%c.shop.com", 'a'+i%hosts)
+			rec.Data = bytes.ReplaceAll(rec.Data, []byte("api.shop.com"), []byte(rec.Host))
+		}
+		for i := range hosts {
+			rs = append(rs, get(fmt.Sprintf("https://ap%c.shop.com/search?q=x", 'a'+i)).record(int64(n+i+1)))
+		}
+		sameWithoutRoom(t, r, rs, n, []int64{0, 80_000}, 0)
+	}
+}
+
+// sameWithoutRoom learns the first n records with the given memory, each time in
+// another order, and then, with room, the others, which call every host.
+func sameWithoutRoom(t *testing.T, r *rand.Rand, rs []*ingest.Record, n int, caches []int64, endpoints int) {
+	t.Helper()
 	var want []whole
-	rs := records(slices.Concat(xs, last)...)
-	for round, cache := range []int64{0, 250_000, 60_000} {
-		r.Shuffle(len(xs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
+	for round, cache := range caches {
+		r.Shuffle(n, func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
 		for i := range rs {
 			rs[i].Origin.Seq = int64(i + 1)
 		}
@@ -49,24 +84,28 @@ func TestOrderWithoutRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, part := range [][]*ingest.Record{rs[:len(xs)], rs[len(xs):]} {
-			cfg := learn.Config{Source: newSource(20, part...), Stores: db, MergeEvery: 3 * time.Millisecond}
+		for i, part := range [][]*ingest.Record{rs[:n], rs[n:]} {
+			src := newSource(20, part...)
+			src.nextErr = io.EOF // all that can be merged by then is
+			cfg := learn.Config{Source: src, Stores: db, MergeEvery: 3 * time.Millisecond}
 			if i == 0 {
 				cfg.CacheBytes = cache
 			}
-			l, stop := start(t, cfg)
-			if err := l.WaitFor(t.Context(), mark, part[len(part)-1].Origin.Seq); err != nil {
+			l, err := learn.New(cfg)
+			if err == nil {
+				err = l.Run(t.Context())
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-			stop()
 		}
 		got := wholeOf(t, db)
 		for i := range got {
 			got[i].Samples, got[i].Sensitive, got[i].Changes = nil, nil, nil // by arrival
 		}
 		if round == 0 {
-			if want = got; len(want) != 5*hosts {
-				t.Errorf("%d endpoints, want five a host", len(want))
+			if want = got; endpoints > 0 && len(want) != endpoints {
+				t.Errorf("%d endpoints, want %d", len(want), endpoints)
 			}
 		} else if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("with %d bytes another inventory (-first +this):\n%s", cache, d)
