@@ -63,7 +63,7 @@ type Config struct {
 	// looked for, 10 s at most; zero is DefaultMergeEvery.
 	MergeEvery time.Duration
 	// CompactEvery is how often the store is asked to remove what the settings keep
-	// no longer; zero is DefaultCompactEvery.
+	// no longer, the first time after a sixth of it; zero is DefaultCompactEvery.
 	CompactEvery time.Duration
 	// RegroupEvery is how often the store is asked to settle who is in groups that
 	// were edited, which nearly always is nothing; zero is DefaultRegroupEvery.
@@ -238,8 +238,10 @@ func (l *Learner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var fetchErr error
 	wg.Go(func() { fetchErr = f.run(fetchCtx) })
-	wg.Go(func() { l.compact(fetchCtx) })
-	wg.Go(func() { l.regroup(fetchCtx) })
+	// A process that never lives long has to remove what is too old as well.
+	wg.Go(func() { l.every(fetchCtx, l.cfg.CompactEvery/6, l.cfg.CompactEvery, "store not compacted", l.compact) })
+	// Groups are settled also of what a former process left.
+	wg.Go(func() { l.every(fetchCtx, l.cfg.RegroupEvery, l.cfg.RegroupEvery, "groups not settled", l.cfg.Stores.Regroup) })
 	l.loop(ctx, flushCtx, &f)
 	stop()
 	wg.Wait()
@@ -253,9 +255,9 @@ func (l *Learner) Run(ctx context.Context) error {
 	return nil
 }
 
-// compact has the store remove what is too old, now and then.
-func (l *Learner) compact(ctx context.Context) {
-	t := time.NewTicker(l.cfg.CompactEvery)
+// every calls f after a time, and then again and again after another.
+func (l *Learner) every(ctx context.Context, first, period time.Duration, complaint string, f func(context.Context) error) {
+	t := time.NewTimer(first)
 	defer t.Stop()
 	for {
 		select {
@@ -263,28 +265,17 @@ func (l *Learner) compact(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		if err := l.cfg.Stores.Compact(ctx, l.cfg.Now().Unix()); err != nil && ctx.Err() == nil {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
 			l.metrics.storeErrors.Inc()
-			l.log.Warn("store not compacted", "err", err)
+			l.log.Warn(complaint, "err", err)
 		}
+		t.Reset(period)
 	}
 }
 
-// regroup has the store settle groups, also what a former process left.
-func (l *Learner) regroup(ctx context.Context) {
-	t := time.NewTicker(l.cfg.RegroupEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		if err := l.cfg.Stores.Regroup(ctx); err != nil && ctx.Err() == nil {
-			l.metrics.storeErrors.Inc()
-			l.log.Warn("groups not settled", "err", err)
-		}
-	}
+// compact has the store remove what is too old.
+func (l *Learner) compact(ctx context.Context) error {
+	return l.cfg.Stores.Compact(ctx, l.cfg.Now().Unix())
 }
 
 // A fetcher calls Next in a goroutine of its own, so that time can pass while it
