@@ -241,7 +241,9 @@ func (l *Learner) Run(ctx context.Context) error {
 	// A process that never lives long has to remove what is too old as well.
 	wg.Go(func() { l.every(fetchCtx, l.cfg.CompactEvery/6, l.cfg.CompactEvery, "store not compacted", l.compact) })
 	// Groups are settled also of what a former process left.
-	wg.Go(func() { l.every(fetchCtx, l.cfg.RegroupEvery, l.cfg.RegroupEvery, "groups not settled", l.cfg.Stores.Regroup) })
+	wg.Go(func() {
+		l.every(fetchCtx, l.cfg.RegroupEvery, l.cfg.RegroupEvery, "groups not settled", l.cfg.Stores.Regroup)
+	})
 	l.loop(ctx, flushCtx, &f)
 	stop()
 	wg.Wait()
