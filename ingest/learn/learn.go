@@ -239,10 +239,10 @@ func (l *Learner) Run(ctx context.Context) error {
 	var fetchErr error
 	wg.Go(func() { fetchErr = f.run(fetchCtx) })
 	// A process that never lives long has to remove what is too old as well.
-	wg.Go(func() { l.every(fetchCtx, l.cfg.CompactEvery/6, l.cfg.CompactEvery, "store not compacted", l.compact) })
+	wg.Go(func() { l.every(fetchCtx, l.cfg.CompactEvery/6, l.cfg.CompactEvery, "compact", l.compact) })
 	// Groups are settled also of what a former process left.
 	wg.Go(func() {
-		l.every(fetchCtx, l.cfg.RegroupEvery, l.cfg.RegroupEvery, "groups not settled", l.cfg.Stores.Regroup)
+		l.every(fetchCtx, l.cfg.RegroupEvery, l.cfg.RegroupEvery, "settle groups", l.cfg.Stores.Regroup)
 	})
 	l.loop(ctx, flushCtx, &f)
 	stop()
@@ -258,7 +258,7 @@ func (l *Learner) Run(ctx context.Context) error {
 }
 
 // every calls f after a time, and then again and again after another.
-func (l *Learner) every(ctx context.Context, first, period time.Duration, complaint string, f func(context.Context) error) {
+func (l *Learner) every(ctx context.Context, first, period time.Duration, work string, f func(context.Context) error) {
 	t := time.NewTimer(first)
 	defer t.Stop()
 	for {
@@ -269,7 +269,7 @@ func (l *Learner) every(ctx context.Context, first, period time.Duration, compla
 		}
 		if err := f(ctx); err != nil && ctx.Err() == nil {
 			l.metrics.storeErrors.Inc()
-			l.log.Warn(complaint, "err", err)
+			l.log.Warn("work on the store failed", "work", work, "err", err)
 		}
 		t.Reset(period)
 	}
