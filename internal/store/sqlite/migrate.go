@@ -22,6 +22,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createFiles,
 		createVersions,
 		shardMarks,
+		packSamples,
 	}
 }
 
