@@ -221,6 +221,9 @@ type flight struct {
 	parts []*aggregate
 	marks map[inventory.Mark]int64
 	acks  map[string]func(context.Context) error // the last one of each partition
+
+	update *inventory.Update
+	box    *outbox // its memory
 }
 
 // work estimates what storing it costs.
@@ -342,8 +345,8 @@ func (n *pending) land(f *flight, pool *buffers) {
 	}
 }
 
-// An outbox is the memory that updates are made in, one after the other: the store
-// keeps nothing of them.
+// An outbox is the memory that every other update is made in: the store keeps nothing
+// of them.
 type outbox struct {
 	endpoints []inventory.Endpoint
 	samples   []inventory.Sample
@@ -396,9 +399,9 @@ func (o *outbox) rooms(au *inventory.AccountUpdate, parts []*accountPart) []inve
 	return room(&o.params, params)[:params]
 }
 
-// update turns a flight into what the store takes. It is valid until the
-// flight has landed.
-func (f *flight) update(box *outbox) *inventory.Update {
+// load turns a flight into what the store takes. That is valid until the flight has
+// landed.
+func (f *flight) load() {
 	u := &inventory.Update{Marks: f.marks, Accounts: map[int32]*inventory.AccountUpdate{}}
 	parts := map[int32][]*accountPart{}
 	for _, a := range f.parts {
@@ -408,7 +411,7 @@ func (f *flight) update(box *outbox) *inventory.Update {
 	}
 	for id, of := range parts {
 		au := &inventory.AccountUpdate{Dropped: map[string]int64{}}
-		params := box.rooms(au, of)
+		params := f.box.rooms(au, of)
 		var redaction *inventory.Redaction
 		redacted := map[int32]bool{} // of these collections all that was learned is
 		for _, p := range of {
@@ -439,7 +442,7 @@ func (f *flight) update(box *outbox) *inventory.Update {
 		au.Endpoints = mergeEqual(au.Endpoints)
 		u.Accounts[id] = au
 	}
-	return u
+	f.update = u
 }
 
 // addTo adds what was observed and dropped. It returns what is left of the room for
