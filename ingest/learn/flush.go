@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"harken/inventory"
-	"harken/inventory/pathtmpl"
 )
 
 // An update should keep the writer of the store for at most this long, so that
@@ -40,22 +39,47 @@ type landing struct {
 
 // fly starts to store some of what waits, or only of what jobs wait for, and to go on
 // with jobs.
-func (l *Learner) fly(ctx context.Context, only bool) {
+func (l *Learner) fly(ctx context.Context, only bool) { l.launch(ctx, l.load(only)) }
+
+// load makes the next update.
+func (l *Learner) load(only bool) *flight {
 	f := l.waiting.board(l.awaits, only, l.budget, l.cfg.FlushRecords)
-	u := f.update(&l.outbox) // here, as storing takes longer than learning
-	l.aloft = f
-	go func() { l.landed <- l.flush(ctx, f, u) }() // drain waits for it
+	l.turn = 1 - l.turn
+	f.box = &l.outboxes[l.turn]
+	f.load()
+	return f
 }
 
-// land takes the outcome of a flush.
+func (l *Learner) launch(ctx context.Context, f *flight) {
+	l.aloft = f
+	go func() { l.landed <- l.flush(ctx, f) }() // drain waits for it
+}
+
+// queue makes the update that follows the one on its way, so that the store need not
+// wait for it. Not while there are jobs, or look-alikes are to be looked for: both want
+// that nothing else is on its way.
+func (l *Learner) queue(ctx context.Context) {
+	if l.next != nil || len(l.jobs) > 0 || l.passDue() {
+		return
+	}
+	f := l.load(false)
+	l.next = func() { l.launch(ctx, f) }
+}
+
+// land takes the outcome of a flush, and starts the one that follows, which is for
+// nothing unless this one is stored.
 func (l *Learner) land(r *landing) {
 	l.aloft = nil
 	if r.err == nil {
 		l.adapt(r)
 	}
 	l.merged()
+	next := l.next
+	if l.next = nil; next != nil && r.err == nil {
+		next()
+	}
 	l.touch(r.reshaped)
-	l.outbox.empty()
+	r.from.box.empty()
 	l.waiting.land(r.from, &l.pool)
 }
 
@@ -71,10 +95,9 @@ func (l *Learner) adapt(r *landing) {
 
 // flush stores a flight and acknowledges its batches, then has some of the
 // paths merged for which passes found a template.
-func (l *Learner) flush(ctx context.Context, f *flight, u *inventory.Update) *landing {
+func (l *Learner) flush(ctx context.Context, f *flight) *landing {
 	start := time.Now()
-	out := &landing{from: f}
-	u.Enough = pathtmpl.LookAlikes                                   // by which a place of look-alikes may be decided
+	out, u := &landing{from: f}, f.update
 	u.Reshaped = func(account int32, k inventory.EndpointKey) bool { // again when Apply is tried again
 		if !mergeable(k) {
 			return false
@@ -165,12 +188,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // drain stores what was learned when no more comes.
 func (l *Learner) drain(ctx context.Context) error {
-	if l.aloft != nil {
-		r := <-l.landed
-		l.land(r)
-		if r.err != nil {
-			return r.err
-		}
+	if err := l.landAll(); err != nil {
+		return err
 	}
 	if err := l.flyAll(ctx); err != nil {
 		return err
@@ -183,6 +202,18 @@ func (l *Learner) drain(ctx context.Context) error {
 		}
 		if err := l.flyAndLand(ctx); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// landAll waits for what is on its way.
+func (l *Learner) landAll() error {
+	for l.aloft != nil {
+		r := <-l.landed
+		l.land(r)
+		if r.err != nil {
+			return r.err
 		}
 	}
 	return nil

@@ -88,7 +88,9 @@ type Learner struct {
 	aloft    *flight       // the update that is on its way to the store
 	landed   chan *landing // its outcome
 	budget   int           // the work that one update may make; see adapt
-	outbox   outbox        // of the update on its way
+	next     func()        // starts the update that follows it, if that is made already
+	outboxes [2]outbox     // of both
+	turn     int           // which outbox was used last
 	pool     buffers
 	panics   int
 	configs  map[int32]*accountConfig
@@ -188,10 +190,7 @@ func (l *Learner) Settle(ctx context.Context) error {
 
 // settled stores what was learned and forgets by what; false if ctx ended first.
 func (l *Learner) settled(flushCtx context.Context) bool {
-	if l.aloft != nil {
-		l.land(<-l.landed)
-	}
-	if l.flyAll(flushCtx) != nil {
+	if l.landAll() != nil || l.flyAll(flushCtx) != nil {
 		return false
 	}
 	l.expire()
@@ -378,11 +377,13 @@ func (l *Learner) mustFly() bool {
 // depart starts the next flush. Look-alikes are looked for before, if it is time:
 // the moments without a flush are rare when there is much to store.
 func (l *Learner) depart(ctx, flushCtx context.Context) {
-	if time.Since(l.passed) >= l.cfg.MergeEvery/4 {
+	if l.passDue() {
 		l.lookAlikes(ctx)
 	}
 	l.fly(flushCtx, false)
 }
+
+func (l *Learner) passDue() bool { return time.Since(l.passed) >= l.cfg.MergeEvery/4 }
 
 // lookAlikes merges look-alikes where that is due, after what was learned before;
 // it reports whether there is work for the store. Nothing is on its way.
@@ -400,9 +401,7 @@ func (l *Learner) lookAlikes(ctx context.Context) bool {
 // way: what that changes must be read. What a template is still to absorb is found
 // again, as the collection is due in the store.
 func (l *Learner) forgetAll() {
-	if l.aloft != nil {
-		l.land(<-l.landed)
-	}
+	_ = l.landAll() // what was not stored in the end comes again, after the next start
 	l.accounts.forget()
 	l.waiting.trim(0)
 	l.dirty, l.jobs, l.relist = nil, nil, true
@@ -438,12 +437,16 @@ func (l *Learner) learnBatch(ctx, flushCtx context.Context, b *ingest.Batch) boo
 // rotate starts a flush when no more can be learned before, after the one before it.
 func (l *Learner) rotate(ctx, flushCtx context.Context) bool {
 	if l.aloft != nil {
+		l.queue(flushCtx)
 		select {
 		case r := <-l.landed:
 			l.land(r)
 		case <-ctx.Done():
 			return false
 		}
+	}
+	if l.aloft != nil {
+		return true
 	}
 	l.depart(ctx, flushCtx)
 	return true

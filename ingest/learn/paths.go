@@ -161,7 +161,8 @@ func (l *Learner) recall(ctx context.Context, c *collection, set *pathtmpl.Set, 
 	return grew, nil
 }
 
-// unstored gives what was learned of a collection and is not stored, or only being stored.
+// unstored gives what was learned of a collection and is not stored, or only being
+// stored. An update that follows the one being stored is made only while nothing is learned.
 func (l *Learner) unstored(c *collection) (out []*endpoint) {
 	parts := l.waiting.holding(c)
 	if l.aloft != nil {

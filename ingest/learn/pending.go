@@ -12,6 +12,7 @@ import (
 	"harken/ingest"
 	"harken/ingest/learn/filter"
 	"harken/inventory"
+	"harken/inventory/pathtmpl"
 )
 
 // What was learned and is not stored yet is kept in shards, by host. An update
@@ -223,6 +224,9 @@ type flight struct {
 	parts []*aggregate
 	marks map[inventory.Mark]int64
 	acks  map[string]func(context.Context) error // the last one of each partition
+
+	update *inventory.Update
+	box    *outbox // its memory
 }
 
 // work estimates what storing it costs.
@@ -344,8 +348,8 @@ func (n *pending) land(f *flight, pool *buffers) {
 	}
 }
 
-// An outbox is the memory that updates are made in, one after the other: the store
-// keeps nothing of them.
+// An outbox is the memory that every other update is made in: the store keeps nothing
+// of them.
 type outbox struct {
 	endpoints []inventory.Endpoint
 	samples   []inventory.Sample
@@ -398,10 +402,13 @@ func (o *outbox) rooms(au *inventory.AccountUpdate, parts []*accountPart) []inve
 	return room(&o.params, params)[:params]
 }
 
-// update turns a flight into what the store takes. It is valid until the
-// flight has landed.
-func (f *flight) update(box *outbox) *inventory.Update {
-	u := &inventory.Update{Marks: f.marks, Accounts: map[int32]*inventory.AccountUpdate{}}
+// load turns a flight into what the store takes. That is valid until the flight has
+// landed.
+func (f *flight) load() {
+	u := &inventory.Update{
+		Marks: f.marks, Accounts: map[int32]*inventory.AccountUpdate{},
+		Enough: pathtmpl.LookAlikes, // by which a place of look-alikes may be decided
+	}
 	parts := map[int32][]*accountPart{}
 	for _, a := range f.parts {
 		for id, part := range a.accounts {
@@ -410,7 +417,7 @@ func (f *flight) update(box *outbox) *inventory.Update {
 	}
 	for id, of := range parts {
 		au := &inventory.AccountUpdate{Dropped: map[string]int64{}}
-		params := box.rooms(au, of)
+		params := f.box.rooms(au, of)
 		var redaction *inventory.Redaction
 		redacted := map[int32]bool{} // of these collections all that was learned is
 		for _, p := range of {
@@ -441,7 +448,7 @@ func (f *flight) update(box *outbox) *inventory.Update {
 		au.Endpoints = mergeEqual(au.Endpoints)
 		u.Accounts[id] = au
 	}
-	return u
+	f.update = u
 }
 
 // addTo adds what was observed and dropped. It returns what is left of the room for

@@ -217,7 +217,8 @@ func (s *notingSource) give(rs []*ingest.Record) {
 	<-s.learned
 }
 
-// stored tells which secrets are in the files of a database, in any spelling.
+// stored tells which secrets are in the files of a database, or in its samples, in any
+// spelling.
 func stored(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	var all []byte
@@ -231,6 +232,16 @@ func stored(t *testing.T, dir string) map[string]bool {
 			t.Fatal(err)
 		}
 		all = append(all, data...)
+	}
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "h.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range wholeOf(t, db) { // samples, which are packed in the files
+		all = append(all, strings.Join(append(w.Samples, w.Sensitive...), "\n")...)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 	found := map[string]bool{}
 	for _, p := range plantings() {

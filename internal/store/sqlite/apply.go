@@ -194,7 +194,7 @@ func (a *applier) endpoint(ctx context.Context, r *row, u *inventory.AccountUpda
 	if err := a.sensitive(ctx, &r.storedEndpoint, seq, r.samples, r.sensitives, u); err != nil {
 		return fmt.Errorf("sensitive samples: %w", err)
 	}
-	return a.ring(ctx, r.id, seq, r.samples, u.Samples)
+	return a.ring(ctx, seq, r, u.Samples)
 }
 
 // put stores e, with what is derived from it: the index of types, and the changes if
@@ -300,15 +300,12 @@ func plainType(t string) bool {
 }
 
 // ring stores the samples of one endpoint over its oldest ones.
-func (a *applier) ring(ctx context.Context, id, seq int64, mine []int, samples []inventory.Sample) error {
-	skip := max(0, len(mine)-inventory.MaxSamples)
-	for n, i := range mine {
-		if n < skip {
-			continue
-		}
-		s := &samples[i]
-		at := seq + int64(n)
-		if _, err := a.putSample.ExecContext(ctx, id<<4|at%inventory.MaxSamples, at, s.Time, s.ID[:], s.Source, s.Data); err != nil {
+func (a *applier) ring(ctx context.Context, seq int64, r *row, samples []inventory.Sample) error {
+	skip := len(r.samples) - len(r.datas)
+	for n, data := range r.datas {
+		s := &samples[r.samples[skip+n]]
+		at := seq + int64(skip+n)
+		if _, err := a.putSample.ExecContext(ctx, r.id<<4|at%inventory.MaxSamples, at, s.Time, s.ID[:], s.Source, data); err != nil {
 			return fmt.Errorf("sample: %w", err)
 		}
 	}

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -224,7 +223,9 @@ func (s *store) readSamples(ctx context.Context, stmt *sql.Stmt, e *inventory.En
 		if one.Source != string(source) { // most are of one
 			one.Source = string(source)
 		}
-		one.Data = bytes.Clone(data)
+		if one.Data, err = unpacked(data); err != nil {
+			return false, nil, err
+		}
 		if all == nil {
 			all, order = make([]inventory.Sample, 0, inventory.MaxSamples), make([]int64, 0, inventory.MaxSamples)
 		}

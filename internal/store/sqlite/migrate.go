@@ -23,6 +23,7 @@ func migrations() []func(context.Context, *sql.Tx) error {
 		createVersions,
 		shardMarks,
 		replaceRefresh,
+		packSamples,
 	}
 }
 

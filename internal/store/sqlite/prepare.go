@@ -88,6 +88,7 @@ type row struct {
 	types                  []string // of its params before, those that are worth an index
 	// Samples that are not redacted, as indexes into the update's.
 	samples, sensitives []int
+	datas               [][]byte // of the newest samples, packed
 }
 
 // A batch is a chunk of rows. Its memory is reused.
@@ -96,8 +97,9 @@ type batch struct {
 	rows   [chunk]row
 	n      int
 	merger inventory.ParamMerger
-	bytes  []byte // of all rows
-	packed []byte // of all that is stored
+	bytes  []byte   // of all rows
+	datas  [][]byte // of all rows
+	packed []byte   // of all that is stored
 	err    error
 }
 
@@ -174,6 +176,7 @@ func (b *batch) forget() {
 	clear(b.rows[:])
 	clear(b.stored[:])
 	clear(b.args)
+	clear(b.datas[:cap(b.datas)])
 	if cap(b.bytes)+cap(b.packed) > maxBatch {
 		b.bytes, b.packed = nil, nil
 	}
@@ -184,7 +187,7 @@ const maxBatch = 1 << 20
 
 // prepare makes the rows of a chunk, none if it fails.
 func (b *batch) prepare(ctx context.Context, get *sql.Stmt, a *applier, u *inventory.AccountUpdate, es []inventory.Endpoint) error {
-	b.n, b.bytes, b.packed, b.merger.Enough = 0, b.bytes[:0], b.packed[:0], a.enough
+	b.n, b.bytes, b.datas, b.packed, b.merger.Enough = 0, b.bytes[:0], b.datas[:0], b.packed[:0], a.enough
 	if err := b.loadPacked(ctx, get, a.account, es, b.keep); err != nil {
 		return err
 	}
@@ -203,6 +206,11 @@ func (b *batch) prepare(ctx context.Context, get *sql.Stmt, a *applier, u *inven
 		}
 		r.facts = b.pack(func(dst []byte) []byte { return inventory.AppendFacts(dst, &r.Endpoint) })
 		r.traffic = b.pack(func(dst []byte) []byte { return inventory.AppendTraffic(dst, r.Traffic) })
+		n := len(b.datas)
+		for _, s := range r.samples[max(0, len(r.samples)-inventory.MaxSamples):] {
+			b.datas = append(b.datas, b.pack(func(dst []byte) []byte { return appendPacked(dst, u.Samples[s].Data) }))
+		}
+		r.datas = b.datas[n:]
 	}
 	return nil
 }

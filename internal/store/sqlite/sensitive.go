@@ -153,7 +153,7 @@ func (a *applier) putSensitive(ctx context.Context, endpoint int64, x *sensitive
 	}
 	for _, seq := range now {
 		if s := samples[seq]; s != nil {
-			if _, err := a.addSensitive.ExecContext(ctx, endpoint, seq, s.Time, s.ID[:], s.Source, s.Data); err != nil {
+			if _, err := a.addSensitive.ExecContext(ctx, endpoint, seq, s.Time, s.ID[:], s.Source, appendPacked(nil, s.Data)); err != nil {
 				return err
 			}
 		}
@@ -212,9 +212,12 @@ func (s *store) SensitiveSamples(ctx context.Context, k inventory.EndpointKey) (
 	var all []inventory.SensitiveSample
 	for rows.Next() {
 		one := inventory.SensitiveSample{Sample: inventory.Sample{Endpoint: k, Account: s.account}}
-		var record []byte
+		var record, data sql.RawBytes
 		var seq int64
-		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &one.Data); err != nil {
+		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &data); err != nil {
+			return nil, fmt.Errorf("list sensitive samples: %w", err)
+		}
+		if one.Data, err = unpacked(data); err != nil {
 			return nil, fmt.Errorf("list sensitive samples: %w", err)
 		}
 		copy(one.ID[:], record)

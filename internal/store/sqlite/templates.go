@@ -271,8 +271,11 @@ func (b *absorber) takeSensitive(ctx context.Context, e *storedEndpoint) (sensit
 	for rows.Next() {
 		one := &inventory.SensitiveSample{}
 		var seq int64
-		var record []byte
-		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &one.Data); err != nil {
+		var record, data sql.RawBytes
+		if err := rows.Scan(&seq, &one.Time, &record, &one.Source, &data); err != nil {
+			return x, err
+		}
+		if one.Data, err = unpacked(data); err != nil {
 			return x, err
 		}
 		copy(one.ID[:], record)
