@@ -110,6 +110,9 @@ func (l *Learner) collectionOf(ctx context.Context, r *ingest.Record, e *har.Ent
 		if err == nil {
 			return c
 		}
+		if ctx.Err() != nil {
+			return nil
+		}
 		l.metrics.storeErrors.Inc()
 		l.log.Warn("collection cannot be read, trying again", "account", account, "host", host, "collection", id, "err", err)
 		if !pause(ctx, delay) {
