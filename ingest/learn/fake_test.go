@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -159,7 +160,15 @@ func (s *source) rewind() {
 
 func openStore(tb testing.TB) *sqlite.DB {
 	tb.Helper()
-	db, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "h.db"))
+	file := filepath.Join(tb.TempDir(), "h.db")
+	fresh, err := freshStore()
+	if err == nil {
+		err = os.WriteFile(file, fresh, 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	db, err := sqlite.Open(tb.Context(), file)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -170,6 +179,25 @@ func openStore(tb testing.TB) *sqlite.DB {
 	})
 	return db
 }
+
+// freshStore is a store without anything in it: to make one takes longer than most
+// tests.
+var freshStore = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "learn")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "h.db")
+	db, err := sqlite.Open(context.Background(), file)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
 
 // start runs a learner until stop is called.
 func start(tb testing.TB, cfg learn.Config) (l *learn.Learner, stop func()) {
